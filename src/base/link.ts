@@ -1,0 +1,64 @@
+/**
+ * One connected byte stream, and the one who listens to it. The transport owns the socket, the core owns the rest.
+ *
+ * Bytes that arrive are borrowed: they are valid only until `onBytes` returns, because the transport reads the next
+ * chunk into the same buffer. Bytes that leave are lent: the link keeps a reference until it has reported them with
+ * `onSent`, so that a pooled buffer can be used again without a copy.
+ */
+export interface Link {
+  /** Address of the peer as text ('127.0.0.1', '::1'), without brackets. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+  /** Bytes handed to `send` that the operating system has not taken yet. */
+  readonly pendingBytes: number;
+  /**
+   * Sends `bytes[start, end)` in order. Ignored after `close` or `destroy`. The range must not change until it was
+   * reported by `onSent`, which may happen inside this call.
+   */
+  send(bytes: Uint8Array, start: number, end: number): void;
+  /** Stops reading: no `onBytes` until `resume`. A hang-up by the peer is still reported. */
+  pause(): void;
+  resume(): void;
+  /** Sends what was handed over, then ends the connection; after `lingerMs` the rest is given up. */
+  close(lingerMs: number): void;
+  /** Ends the connection now; what was not sent is lost. */
+  destroy(): void;
+}
+
+/** Why a link ended. `peer`: orderly end by the other side; `local`: close or destroy was called here. */
+export type LinkEnd = { readonly kind: 'peer' | 'local' } | { readonly kind: 'error'; readonly error: Error };
+
+/** What a link tells its user. No method may throw. */
+export interface LinkEvents {
+  /** Borrowed bytes `[start, end)`; at least one. */
+  onBytes(bytes: Uint8Array, start: number, end: number): void;
+  /** The operating system has taken this many more of the sent bytes, in the order of `send`. */
+  onSent(byteCount: number): void;
+  /** The last event, exactly once, also after `close` and `destroy`; never inside a call of the link's methods. */
+  onEnd(end: LinkEnd): void;
+}
+
+/** Where to listen. Port 0 asks for any free port. */
+export interface ListenAt {
+  readonly host: string;
+  readonly port: number;
+  /** True: an IPv6 socket that takes no IPv4 connection. */
+  readonly isIpv6Only: boolean;
+}
+
+export interface Listening {
+  readonly host: string;
+  readonly port: number;
+  /** Stops accepting. Open links live on. */
+  close(): Promise<void>;
+}
+
+/** Told once for each accepted link; what it returns hears the link's events. */
+export type Accept = (link: Link) => LinkEvents;
+
+/** A way to make links. Failures of `listen` and `connect` carry the system's code (EADDRINUSE, ECONNREFUSED, ...). */
+export interface Transport {
+  listen(at: ListenAt, accept: Accept): Promise<Listening>;
+  connect(to: { readonly host: string; readonly port: number }, accept: Accept): Promise<void>;
+}

@@ -1,0 +1,90 @@
+/**
+ * A message on its way through the broker, in its two states.
+ *
+ *   BorrowedMessage   points into the receive buffer; valid until the handler of its PUBLISH ends; one reused object
+ *   OwnedMessage      has its payload for itself; shared by every queue, window and store that holds it; immutable
+ *
+ * Whoever keeps a message calls `own()`: the first call copies the payload, later calls return the same object. Reading
+ * works alike on both. Properties that the broker only forwards stay encoded, so that they leave as they came.
+ */
+import type { TopicName } from '../../protocol/topic.ts';
+import type { Qos } from '../../protocol/version.ts';
+
+export const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+/** What may be read of a message, borrowed or owned. */
+export interface Message {
+  readonly topic: TopicName;
+  readonly qos: Qos;
+  /** RETAIN as the publisher set it. */
+  readonly retain: boolean;
+  /** Monotonic milliseconds after which it is not delivered; Infinity = never. */
+  readonly expiresAtMs: number;
+  /** v5 properties to pass on unaltered, encoded: all but alias, expiry and subscription identifiers. */
+  readonly forwardedProperties: Uint8Array;
+  /** Client id of the publisher, for No Local. Empty for the broker's own messages. */
+  readonly publisherId: string;
+  /** The payload is `bytes[payloadStart, payloadEnd)`. */
+  readonly bytes: Uint8Array;
+  readonly payloadStart: number;
+  readonly payloadEnd: number;
+  own(): OwnedMessage;
+}
+
+export class OwnedMessage implements Message {
+  readonly topic: TopicName;
+  readonly qos: Qos;
+  readonly retain: boolean;
+  readonly expiresAtMs: number;
+  readonly forwardedProperties: Uint8Array;
+  readonly publisherId: string;
+  readonly bytes: Uint8Array;
+  readonly payloadStart = 0;
+  readonly payloadEnd: number;
+
+  constructor(fields: Omit<Message, 'payloadStart' | 'payloadEnd' | 'own'>) {
+    this.topic = fields.topic;
+    this.qos = fields.qos;
+    this.retain = fields.retain;
+    this.expiresAtMs = fields.expiresAtMs;
+    this.forwardedProperties = fields.forwardedProperties;
+    this.publisherId = fields.publisherId;
+    this.bytes = fields.bytes;
+    this.payloadEnd = fields.bytes.length;
+  }
+
+  own(): OwnedMessage {
+    return this;
+  }
+}
+
+/** Filled anew for each PUBLISH by `handle/publish`. */
+export class BorrowedMessage implements Message {
+  topic: TopicName;
+  qos: Qos = 0;
+  retain = false;
+  expiresAtMs = Infinity;
+  forwardedProperties: Uint8Array = NO_BYTES;
+  publisherId = '';
+  bytes: Uint8Array = NO_BYTES;
+  payloadStart = 0;
+  payloadEnd = 0;
+  #owned: OwnedMessage | null = null;
+
+  constructor(topic: TopicName) {
+    this.topic = topic;
+  }
+
+  /** Makes it stand for the next PUBLISH: forgets the copy made for the last one. */
+  renew(): void {
+    this.#owned = null;
+  }
+
+  own(): OwnedMessage {
+    if (this.#owned !== null) return this.#owned;
+    const { topic, qos, retain, expiresAtMs, publisherId, forwardedProperties } = this;
+    const bytes = this.bytes.slice(this.payloadStart, this.payloadEnd);
+    this.#owned = new OwnedMessage({ topic, qos, retain, expiresAtMs, forwardedProperties, publisherId, bytes });
+    return this.#owned;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The doors of the core. Modules implement these interfaces or use what stands here, and see nothing else of the core
+ * but its nouns in model/. A port that is not used is null: one comparison on the path of a packet.
+ */
+import type { ReasonCode } from '../protocol/reasons.ts';
+import type { TopicFilter, TopicName } from '../protocol/topic.ts';
+import type { ProtocolVersion, Qos } from '../protocol/version.ts';
+import type { Delivery } from './model/delivery.ts';
+import type { OwnedMessage } from './model/message.ts';
+import type { Subscription } from './model/subscription.ts';
+import type { Will } from './model/will.ts';
+
+/** A growing number given to each change that must become durable; 0 stands for "nothing to wait for". */
+export type Ticket = number;
+
+// ---------------------------------------------------------------------------------------------------- Gatekeeper
+
+/** What is known of a client when it asks to come in. */
+export interface ConnectRequest {
+  readonly clientId: string;
+  readonly userName: string | null;
+  readonly password: Uint8Array | null;
+  readonly version: ProtocolVersion;
+  readonly remoteAddress: string;
+  readonly listenerPort: number;
+}
+
+/** The identity a connection has after authentication; rights are asked for it. */
+export interface Identity {
+  readonly clientId: string;
+  readonly userName: string | null;
+}
+
+/** `reason` is the v5 code; 3.x clients get the return code it maps to. */
+export type AuthenticateAnswer =
+  | { readonly kind: 'allowed' }
+  | { readonly kind: 'refused'; readonly reason: ReasonCode };
+
+/** One running v5 enhanced authentication (section 4.12) of one connection. */
+export interface EnhancedAuthentication {
+  /** The client's next data; the answer may come later. */
+  step(data: Uint8Array | null): EnhancedStep | Promise<EnhancedStep>;
+  /** The connection went away before the end. */
+  abandon(): void;
+}
+
+export type EnhancedStep =
+  | { readonly kind: 'continue'; readonly data: Uint8Array | null }
+  | { readonly kind: 'allowed'; readonly data: Uint8Array | null; readonly userName: string | null }
+  | { readonly kind: 'refused'; readonly reason: ReasonCode };
+
+/** Decides who comes in and what each may do. The first three may answer later; `mayReceive` is always a value. */
+export interface Gatekeeper {
+  /** Grows whenever a rule changed: answers given before are asked again. */
+  readonly rulesVersion: number;
+  authenticate(request: ConnectRequest): AuthenticateAnswer | Promise<AuthenticateAnswer>;
+  mayPublish(identity: Identity, topic: TopicName): boolean | Promise<boolean>;
+  maySubscribe(identity: Identity, filter: TopicFilter): boolean | Promise<boolean>;
+  mayReceive(identity: Identity, topic: TopicName): boolean;
+  /** Null: this method is not offered (0x8C). */
+  startEnhanced(method: string, request: ConnectRequest): EnhancedAuthentication | null;
+}
+
+// ------------------------------------------------------------------------------------------------------- Journal
+
+/** One change of durable state. `position` numbers the rows of one session's queue, growing, from 1. */
+export type JournalRecord =
+  | {
+      readonly kind: 'session';
+      readonly clientId: string;
+      readonly userName: string | null;
+      readonly expirySeconds: number;
+    }
+  | { readonly kind: 'session-offline'; readonly clientId: string; readonly wallMs: number }
+  | { readonly kind: 'session-removed'; readonly clientId: string }
+  | { readonly kind: 'subscribed'; readonly clientId: string; readonly subscription: Subscription }
+  | { readonly kind: 'unsubscribed'; readonly clientId: string; readonly filter: string }
+  /** A message joined the queue. `isHeld`: the session also holds the row in memory and will not read it back. */
+  | { readonly kind: 'queued'; readonly clientId: string; readonly row: QueueRow; readonly isHeld: boolean }
+  /** The row got a packet id and is in flight. */
+  | { readonly kind: 'sent'; readonly clientId: string; readonly position: number; readonly packetId: number }
+  /** PUBREC came: from now on only PUBREL is sent again. */
+  | { readonly kind: 'released'; readonly clientId: string; readonly position: number }
+  /** The row is finished: acknowledged, expired, dropped, or handed to another member of its shared group. */
+  | { readonly kind: 'done'; readonly clientId: string; readonly position: number }
+  /** A QoS 2 packet id was taken in; `received-done` when PUBREL came. */
+  | { readonly kind: 'received'; readonly clientId: string; readonly packetId: number }
+  | { readonly kind: 'received-done'; readonly clientId: string; readonly packetId: number }
+  | { readonly kind: 'retained'; readonly message: OwnedMessage }
+  | { readonly kind: 'retained-removed'; readonly topic: TopicName }
+  | { readonly kind: 'will'; readonly clientId: string; readonly will: Will }
+  | { readonly kind: 'will-removed'; readonly clientId: string };
+
+export interface QueueRow {
+  readonly position: number;
+  readonly delivery: Delivery;
+}
+
+/** Keeps what must survive. Memory with `persistence false`, SQLite later. */
+export interface Journal {
+  /** Everything up to this ticket is durable. */
+  readonly durable: Ticket;
+  /** True while nothing can be made durable: QoS 1 and 2 for durable receivers are refused meanwhile. */
+  readonly isFailing: boolean;
+  append(record: JournalRecord): Ticket;
+  /** Called by the journal whenever `durable` or `isFailing` has changed, never inside `append`. Set once, by the broker. */
+  onProgress: () => void;
+  /** The session's rows with a position above `after` that are not done and not held, oldest first, `limit` at most. */
+  readQueue(clientId: string, after: number, limit: number): Promise<readonly QueueRow[]>;
+  close(): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------- inspection (Operator)
+
+/** Counters since the start; plain numbers that the path of a packet increments. Bytes are those of whole packets. */
+export interface Counters {
+  connectionsAccepted: number;
+  packetsReceived: number;
+  packetsSent: number;
+  bytesReceived: number;
+  bytesSent: number;
+  publishesReceived: number;
+  publishesSent: number;
+  /** Messages dropped because a queue was full, a right was missing at delivery, or a packet was too large. */
+  publishesDropped: number;
+  messagesExpired: number;
+  protocolErrors: number;
+  /** Broken promises of our own code that closed a connection. */
+  internalErrors: number;
+}
+
+export type { Delivery, OwnedMessage, Qos, Subscription, Will };

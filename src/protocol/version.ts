@@ -1,0 +1,3 @@
+/** Protocol level as it stands in CONNECT: 3 = MQTT 3.1, 4 = MQTT 3.1.1, 5 = MQTT 5.0. */
+export type ProtocolVersion = 3 | 4 | 5;
+export type Qos = 0 | 1 | 2;
