@@ -3,7 +3,7 @@
  *
  * Bytes that arrive are borrowed: they are valid only until `onBytes` returns, because the transport reads the next
  * chunk into the same buffer. Bytes that leave are lent: the link keeps a reference until it has reported them with
- * `onSent`, so that a pooled buffer can be used again without a copy.
+ * `onSent`, so that a pooled buffer can be used again without a copy. After `onEnd` it keeps none, reported or not.
  */
 export interface Link {
   /** Address of the peer as text ('127.0.0.1', '::1'), without brackets. */
@@ -17,16 +17,27 @@ export interface Link {
    * reported by `onSent`, which may happen inside this call.
    */
   send(bytes: Uint8Array, start: number, end: number): void;
-  /** Stops reading: no `onBytes` until `resume`. A hang-up by the peer is still reported. */
+  /**
+   * Stops reading: no `onBytes` until `resume`. A hang-up by the peer is still reported: a reset at once, an orderly
+   * end at once when nothing unread precedes it, otherwise after `resume` and that input. What a transport cannot see
+   * of this it says at its head.
+   */
   pause(): void;
+  /** Reads again. No `onBytes` inside this call. */
   resume(): void;
-  /** Sends what was handed over, then ends the connection; after `lingerMs` the rest is given up. */
+  /**
+   * Sends what was handed over, then ends the connection; after `lingerMs` the rest is given up. No `onBytes` after
+   * this call, what still arrives is thrown away; `onSent` goes on.
+   */
   close(lingerMs: number): void;
-  /** Ends the connection now; what was not sent is lost. */
+  /** Ends the connection now; what was not sent is lost. Nothing but `onEnd` is reported after this call. */
   destroy(): void;
 }
 
-/** Why a link ended. `peer`: orderly end by the other side; `local`: close or destroy was called here. */
+/**
+ * Why a link ended. `peer`: orderly end by the other side, after its input was handled and what had been sent until
+ * the end of that turn was flushed, for a bounded time; `local`: close or destroy was called here.
+ */
 export type LinkEnd = { readonly kind: 'peer' | 'local' } | { readonly kind: 'error'; readonly error: Error };
 
 /** What a link tells its user. No method may throw. */
@@ -54,7 +65,10 @@ export interface Listening {
   close(): Promise<void>;
 }
 
-/** Told once for each accepted link; what it returns hears the link's events. */
+/**
+ * Told once for each accepted link; what it returns hears the link's events. The link may be used inside this call,
+ * its events come after it.
+ */
 export type Accept = (link: Link) => LinkEvents;
 
 /** A way to make links. Failures of `listen` and `connect` carry the system's code (EADDRINUSE, ECONNREFUSED, ...). */

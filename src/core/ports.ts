@@ -98,6 +98,8 @@ export interface QueueRow {
 
 /** Keeps what must survive. Memory with `persistence false`, SQLite later. */
 export interface Journal {
+  /** Nothing outlives the process: only queue rows that no session holds in memory need to be told. */
+  readonly isVolatile: boolean;
   /** Everything up to this ticket is durable. */
   readonly durable: Ticket;
   /** True while nothing can be made durable: QoS 1 and 2 for durable receivers are refused meanwhile. */

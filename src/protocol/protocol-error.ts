@@ -1,4 +1,4 @@
-import type { ReasonCode } from './reasons.ts';
+import { Reason, type ReasonCode } from './reasons.ts';
 
 /**
  * The peer broke the protocol: thrown by decoding and handling, caught once per connection, closes that connection only.
@@ -15,4 +15,14 @@ export class ProtocolError extends Error {
     this.reason = reason;
     this.statement = statement;
   }
+}
+
+/** The packet cannot be parsed: 0x81. */
+export function malformed(statement: string, message: string): ProtocolError {
+  return new ProtocolError(Reason.MalformedPacket, statement, message);
+}
+
+/** The packet can be parsed, but the protocol does not allow what it says: 0x82. */
+export function violation(statement: string, message: string): ProtocolError {
+  return new ProtocolError(Reason.ProtocolError, statement, message);
 }

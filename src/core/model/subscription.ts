@@ -11,6 +11,6 @@ export interface Subscription {
   readonly noLocal: boolean;
   readonly retainAsPublished: boolean;
   readonly retainHandling: 0 | 1 | 2;
-  /** v5 Subscription Identifier, 0 = none. */
-  readonly identifier: number;
+  /** v5 Subscription Identifier as a list of one, so that deliveries share it; null = none. */
+  readonly identifiers: readonly number[] | null;
 }

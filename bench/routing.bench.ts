@@ -1,0 +1,331 @@
+/**
+ * How routing behaves when it is large: matching, memory, and the longest time it keeps the loop.
+ *
+ *   node --expose-gc bench/routing.bench.ts [filters=1000000]
+ *
+ * Without --expose-gc there are no figures of memory. All inputs come from counters, so that every run has the same.
+ */
+import type { DeliveryTarget } from '../src/core/model/delivery-target.ts';
+import { NO_BYTES, OwnedMessage } from '../src/core/model/message.ts';
+import type { Subscription } from '../src/core/model/subscription.ts';
+import { MatchCache } from '../src/core/routing/match-cache.ts';
+import { RetainedStore } from '../src/core/routing/retained-store.ts';
+import { type MatchResult, TopicTree } from '../src/core/routing/topic-tree.ts';
+import { readTopicFilter, readTopicName } from '../src/protocol/topic.ts';
+
+const count = Number(process.argv[2] ?? 1_000_000);
+const encoder = new TextEncoder();
+const PAYLOAD = new Uint8Array(4096).fill(0x37);
+const SENSORS = ['Temperature', 'Pressure', 'Vibration', 'Current', 'State', 'Speed', 'Torque'];
+const targets: readonly DeliveryTarget[] = Array.from({ length: 1000 }, (_, index) => ({
+  clientId: `client-${index}`,
+  isOnline: true,
+  hasRoom: true,
+  isDurable: false,
+  offer: () => 0,
+}));
+
+measureTree();
+measureWideNode();
+measureBombs();
+measureFanOut();
+measureRetained();
+if (globalThis.gc === undefined) console.log('no figures of memory: run node --expose-gc bench/routing.bench.ts');
+
+// ------------------------------------------------------------------------------------------------------- topic tree
+
+function measureTree(): void {
+  title(`${count} filters: 70 % exact, 10 % with +, 10 % with #, 10 % cmd/<id>/#`);
+  const memoryAtFirst = usedBytes();
+  const subscriptions = Array.from({ length: count }, (_, index) => subscription(mixedFilter(index), index));
+  const memoryBefore = usedBytes();
+  const tree = new TopicTree();
+  const slowestMs = timeEach(count, (index) => tree.add(at(subscriptions, index)), 'add');
+  line('longest single add', `${slowestMs.toFixed(1)} ms`);
+  perItem('Subscription with its filter', memoryBefore - memoryAtFirst, count);
+  perItem('tree, beyond that', usedBytes() - memoryBefore, count);
+
+  const topics = distinctTopics(Math.min(count, 500_000));
+  const matches = measureMatches(tree, topics, 'cold: distinct topics, no cache');
+  line('  matches per topic', (matches / topics.length).toFixed(2));
+  measureMatches(tree, topics.slice(0, 1000), 'the same 1,000 topics, no cache', 500);
+  measureCache(tree, topics.slice(0, 1000), 2000, 'the same 1,000 topics, cache');
+  measureCache(tree, distinctTopics(topics.length), 1, 'cold: distinct topics, cache');
+  measureChurn(tree, topics, subscriptions);
+  timeEach(count, (index) => tree.remove(target(index), at(subscriptions, index).filter), 'remove');
+  line('left after that', `${tree.subscriptionCount} subscriptions`);
+}
+
+function measureMatches(tree: TopicTree, topics: readonly string[], label: string, rounds = 1): number {
+  const into: MatchResult = { subscriptions: [], groups: [] };
+  let matches = 0;
+  const start = performance.now();
+  for (let round = 0; round < rounds; round += 1) {
+    for (const topic of topics) {
+      into.subscriptions.length = 0;
+      tree.match(topic, into);
+      matches += into.subscriptions.length;
+    }
+  }
+  rate(label, topics.length * rounds, performance.now() - start);
+  return matches;
+}
+
+function measureCache(tree: TopicTree, topics: readonly string[], rounds: number, label: string): void {
+  const cache = new MatchCache(tree);
+  let matches = 0;
+  const start = performance.now();
+  for (let round = 0; round < rounds; round += 1) {
+    for (const topic of topics) matches += cache.lookup(topic).subscriptions.length;
+  }
+  rate(label, topics.length * rounds, performance.now() - start);
+  if (matches === 0) line(label, 'no matches');
+}
+
+/** A subscription changes after every 20 look-ups: clients come back while others publish. */
+function measureChurn(tree: TopicTree, topics: readonly string[], subscriptions: readonly Subscription[]): void {
+  const cache = new MatchCache(tree);
+  const lookups = 200_000;
+  const start = performance.now();
+  for (let index = 0; index < lookups; index += 1) {
+    if (index % 20 === 0) tree.add(at(subscriptions, index));
+    cache.lookup(at(topics, index % 1000));
+  }
+  rate('the same 1,000 topics, cache, a change every 20', lookups, performance.now() - start);
+}
+
+function measureWideNode(): void {
+  title(`${count} filters <id>/+: one node with as many children`);
+  const tree = new TopicTree();
+  const subscriptions = Array.from({ length: count }, (_, index) => subscription(`device-${index}/+`, index));
+  const before = usedBytes();
+  const slowestMs = timeEach(count, (index) => tree.add(at(subscriptions, index)), 'add');
+  line('longest single add', `${slowestMs.toFixed(1)} ms`);
+  perItem('tree', usedBytes() - before, count);
+  const topics = Array.from({ length: 200_000 }, (_, index) => flat(`device-${scatter(index, count)}/state`));
+  measureMatches(tree, topics, 'cold: distinct topics, no cache');
+}
+
+function measureBombs(): void {
+  title('bombs');
+  const levels = 17;
+  const bomb = new TopicTree();
+  for (let bits = 0; bits < 2 ** levels; bits += 1) {
+    const path = Array.from({ length: levels }, (_, level) => ((bits >> level) & 1 ? '+' : 'a')).join('/');
+    bomb.add(subscription(`${path}/z`, bits));
+  }
+  const topic = Array.from({ length: levels }, () => 'a').join('/');
+  measureOne(bomb, `${topic}/y`, `131,072 filters of a or + at ${levels} levels, ending in z; topic matches none`);
+  measureOne(bomb, `${topic}/z`, 'the same, topic matches all');
+
+  const deep = new TopicTree();
+  for (let depth = 1; depth <= 200; depth += 1) {
+    const plus = Array.from({ length: depth }, () => '+').join('/');
+    deep.add(subscription(plus, depth));
+    if (depth < 200) deep.add(subscription(`${plus}/#`, depth));
+  }
+  measureOne(
+    deep,
+    Array.from({ length: 200 }, () => 'level').join('/'),
+    '+/+/…, with and without /#, to 200 levels; topic of 200',
+  );
+  measureOne(deep, '/'.repeat(199), 'the same, topic of 199 slashes');
+}
+
+function measureOne(tree: TopicTree, topic: string, label: string): void {
+  const into: MatchResult = { subscriptions: [], groups: [] };
+  let bestMs = Infinity;
+  for (let round = 0; round < 20; round += 1) {
+    into.subscriptions.length = 0;
+    const start = performance.now();
+    tree.match(topic, into);
+    bestMs = Math.min(bestMs, performance.now() - start);
+  }
+  line(label, `${(bestMs * 1000).toFixed(0)} us, ${into.subscriptions.length} matches`);
+}
+
+function measureFanOut(): void {
+  const clients = 100_000;
+  title(`${clients} clients on one filter`);
+  const tree = new TopicTree();
+  const { filter } = subscription('Plant1/alarm', 0);
+  const fans = Array.from({ length: clients }, (_, index) => ({
+    ...subscription('Plant1/alarm', index),
+    filter,
+    target: { ...target(index) },
+  }));
+  const before = usedBytes();
+  timeEach(clients, (index) => tree.add(at(fans, index)), 'add');
+  perItem('tree', usedBytes() - before, clients);
+  measureOne(tree, 'Plant1/alarm', 'match');
+  timeEach(clients, (index) => tree.remove(at(fans, index).target, filter), 'remove');
+}
+
+// --------------------------------------------------------------------------------------------------------- retained
+
+function measureRetained(): void {
+  title(`${count} retained messages, 64 bytes each, on Plant{1..10}/Line{1..10}/Machine{1..100}/Sensor{..}`);
+  const memoryAtFirst = usedBytes();
+  const messages = Array.from({ length: count }, (_, index) => retainedMessage(retainedTopic(index)));
+  const memoryBefore = usedBytes();
+  const store = new RetainedStore();
+  const slowestMs = timeEach(count, (index) => store.set(at(messages, index)), 'set');
+  line('longest single set', `${slowestMs.toFixed(1)} ms`);
+  perItem('OwnedMessage with topic and payload', memoryBefore - memoryAtFirst, count);
+  perItem('store, beyond that', usedBytes() - memoryBefore, count);
+  timeEach(count, (index) => store.set(at(messages, scatter(index, count))), 'set again');
+  for (const filter of ['#', 'Plant3/#', 'Plant3/+/Machine7/+', '+/+/+/Sensor5', '+/+/+/+/none', retainedTopic(77)]) {
+    measureCursor(store, filter);
+  }
+  timeEach(count, (index) => store.remove(at(messages, scatter(index, count)).topic.text), 'remove');
+  line('left after that', `${store.count} messages, ${store.bytes} bytes`);
+}
+
+function measureCursor(store: RetainedStore, filter: string): void {
+  const cursor = store.cursor(filter);
+  let slices = 0;
+  let found = 0;
+  let longestMs = 0;
+  const start = performance.now();
+  while (!cursor.isDone) {
+    const sliceStart = performance.now();
+    found += cursor.next(1000).length;
+    longestMs = Math.max(longestMs, performance.now() - sliceStart);
+    slices += 1;
+  }
+  const totalMs = performance.now() - start;
+  line(
+    `cursor ${filter}`,
+    `${found} in ${totalMs.toFixed(1)} ms, ${slices} slices, longest ${longestMs.toFixed(2)} ms`,
+  );
+}
+
+function retainedTopic(index: number): string {
+  const plant = index % 10;
+  const row = Math.floor(index / 10) % 10;
+  const machine = Math.floor(index / 100) % 100;
+  return `Plant${plant + 1}/Line${row + 1}/Machine${machine + 1}/Sensor${Math.floor(index / 10_000) + 1}`;
+}
+
+function retainedMessage(text: string): OwnedMessage {
+  const encoded = encoder.encode(text);
+  return new OwnedMessage({
+    topic: readTopicName(encoded, 0, encoded.length),
+    qos: 0,
+    retain: true,
+    expiresAtMs: Infinity,
+    forwardedProperties: NO_BYTES,
+    publisherId: 'publisher',
+    bytes: PAYLOAD.slice(0, 64),
+  });
+}
+
+// ----------------------------------------------------------------------------------------------------------- inputs
+
+/** 10 plants of 50 lines of 200 machines of 7 sensors: 700,000 topics, numbered with neighbours far apart. */
+function plantLevels(index: number): [string, string, string, string] {
+  const plant = `Plant${(index % 10) + 1}`;
+  const row = `Line${(Math.floor(index / 10) % 50) + 1}`;
+  const machine = `Machine${(Math.floor(index / 500) % 200) + 1}`;
+  return [plant, row, machine, `${SENSORS[Math.floor(index / 100_000) % 7]}${'x'.repeat(Math.floor(index / 700_000))}`];
+}
+
+function mixedFilter(index: number): string {
+  const kind = index % 10;
+  const number = Math.floor(index / 10);
+  if (kind < 7) return plantLevels(number * 7 + kind).join('/');
+  if (kind === 7) return plusFilter(number);
+  if (kind === 8) return `${plantLevels(number).slice(0, 3).join('/')}/#`;
+  return `cmd/device-${number}/#`;
+}
+
+/** `+` mostly at the end, seldom in front: all different up to 100,000. */
+function plusFilter(number: number): string {
+  const levels = plantLevels(number);
+  if (number % 2 === 0) return `${levels[0]}/${levels[1]}/${levels[2]}/+`;
+  const distinct = plantLevels(scatter(number, 700_000));
+  if (number % 16 === 1) return `${distinct[0]}/${distinct[1]}/+/${distinct[3]}`;
+  if (number % 16 === 3) return `${distinct[0]}/+/${distinct[2]}/${distinct[3]}`;
+  return `+/${distinct[1]}/${distinct[2]}/${distinct[3]}`;
+}
+
+function distinctTopics(length: number): string[] {
+  return Array.from({ length }, (_, index) => flat(plantLevels(scatter(index, 700_000)).join('/')));
+}
+
+/** A permutation of 0 to size - 1, so that memory is not walked in the order in which it was filled. */
+function scatter(index: number, size: number): number {
+  return (index * 7_368_787) % size;
+}
+
+function subscription(text: string, index: number): Subscription {
+  const encoded = encoder.encode(text);
+  const filter = readTopicFilter(encoded, 0, encoded.length);
+  return {
+    target: target(index),
+    filter,
+    qos: 1,
+    noLocal: false,
+    retainAsPublished: false,
+    retainHandling: 0,
+    identifiers: null,
+  };
+}
+
+/** As the decoder makes it: one piece, its hash not yet known. */
+function flat(text: string): string {
+  const encoded = encoder.encode(text);
+  return readTopicName(encoded, 0, encoded.length).text;
+}
+
+function target(index: number): DeliveryTarget {
+  return at(targets, index % targets.length);
+}
+
+function at<Item>(items: readonly Item[], index: number): Item {
+  const item = items[index];
+  if (item === undefined) throw new Error(`no item ${index} of ${items.length}`);
+  return item;
+}
+
+// ----------------------------------------------------------------------------------------------------------- output
+
+/** Runs `step` that often, prints the rate, and returns the milliseconds of the longest one. */
+function timeEach(steps: number, step: (index: number) => unknown, label: string): number {
+  let longestMs = 0;
+  const start = performance.now();
+  let last = start;
+  for (let index = 0; index < steps; index += 1) {
+    step(index);
+    const now = performance.now();
+    longestMs = Math.max(longestMs, now - last);
+    last = now;
+  }
+  rate(label, steps, last - start);
+  return longestMs;
+}
+
+function rate(label: string, operations: number, ms: number): void {
+  const perSecond = Math.round((operations / ms) * 1000);
+  line(label, `${perSecond.toLocaleString('en')} /s, ${((ms * 1e6) / operations).toFixed(0)} ns each`);
+}
+
+function perItem(label: string, bytes: number, items: number): void {
+  if (globalThis.gc !== undefined) line(label, `${(bytes / items).toFixed(0)} bytes each`);
+}
+
+function usedBytes(): number {
+  if (globalThis.gc === undefined) return 0;
+  globalThis.gc();
+  globalThis.gc();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+function title(text: string): void {
+  console.log(`\n${text}`);
+}
+
+function line(label: string, value: string): void {
+  console.log(`  ${label.padEnd(52)} ${value}`);
+}

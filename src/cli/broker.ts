@@ -1,0 +1,49 @@
+/** `zanzara [broker]`: the broker. Only a real start loads it. */
+import { createLineWriter } from '../app/line-writer.ts';
+import { readVersion } from '../app/version.ts';
+import { parseBrokerArguments } from './broker-arguments.ts';
+
+/** Exit code for arguments that cannot be used, as Mosquitto's. */
+const BAD_ARGUMENTS = 3;
+
+const USAGE = `Usage: zanzara [-c FILE] [-p PORT] [-v] [-q] [--test-config]
+       zanzara pub | sub [options]
+
+ -c, --config-file FILE   Read the configuration (the syntax of mosquitto.conf) from FILE.
+ -p, --port PORT          Listen on PORT, for this machine only. May be given up to 10 times.
+                          Ignored when the configuration defines listeners.
+ -v, --verbose            Log everything, whatever the configuration says.
+ -q, --quiet              Log nothing at all, whatever else is said.
+     --test-config        Say whether the file given with -c is right, and end.
+ -h, --help               Show this help.
+     --version            Show the version.
+
+ zanzara pub              Publish messages: see zanzara pub --help
+ zanzara sub              Subscribe and print messages: see zanzara sub --help
+
+Without -c it listens on 127.0.0.1 and ::1, port 1883, and needs no password.
+`;
+
+/** Runs the broker's command line. @returns the exit code */
+export async function runBrokerCommand(argv: readonly string[]): Promise<number> {
+  const parsed = parseBrokerArguments(argv);
+  switch (parsed.kind) {
+    case 'help':
+      createLineWriter(process.stdout)(`${versionLine()}\nAn MQTT broker: 3.1, 3.1.1 and 5.0.\n\n${USAGE}`);
+      return 0;
+    case 'version':
+      createLineWriter(process.stdout)(`${versionLine()}\nLicence: Apache-2.0\n`);
+      return 0;
+    case 'wrong':
+      createLineWriter(process.stderr)(`Error: ${parsed.message}\n${parsed.wantsUsage ? `\n${USAGE}` : ''}`);
+      return BAD_ARGUMENTS;
+    case 'run': {
+      const { runBroker } = await import('../app/run-broker.ts');
+      return await runBroker(parsed.request);
+    }
+  }
+}
+
+function versionLine(): string {
+  return `zanzara ${readVersion()}`;
+}

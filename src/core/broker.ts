@@ -1,0 +1,182 @@
+/** Puts the rooms of the core together. This is all that `app` sees of them. */
+import type { Clock } from '../base/clock.ts';
+import type { Accept } from '../base/link.ts';
+import type { Log } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import { TimerQueue } from '../base/timer-queue.ts';
+import type { Turn } from '../base/turn.ts';
+import { Reason } from '../protocol/reasons.ts';
+import { Access } from './access/access.ts';
+import type { ChannelParts } from './delivery/channel.ts';
+import { Durability } from './delivery/durability.ts';
+import { Flusher } from './delivery/flusher.ts';
+import { OutboxPools } from './delivery/outbox.ts';
+import { createScratch, type HandleContext } from './handle/context.ts';
+import { Connection } from './intake/connection.ts';
+import { OwnedMessage } from './model/message.ts';
+import type { BrokerSettings } from './model/settings.ts';
+import type { Will } from './model/will.ts';
+import type { Counters, Gatekeeper, Journal } from './ports.ts';
+import { Router } from './routing/router.ts';
+import type { Session } from './session/session.ts';
+import { SessionStore } from './session/session-store.ts';
+
+/** What the broker is built of. `gatekeeper` null: everybody may do everything. */
+export interface BrokerParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly turn: Turn;
+  readonly random: Random;
+  readonly journal: Journal;
+  readonly gatekeeper: Gatekeeper | null;
+  readonly settings: BrokerSettings;
+}
+
+/** Sizes of what the broker holds now. */
+export interface BrokerSizes {
+  readonly connections: number;
+  readonly sessions: number;
+  readonly subscriptions: number;
+  readonly retained: number;
+}
+
+export interface Broker {
+  /** For Transport.listen: makes the connection of each accepted link. */
+  readonly accept: Accept;
+  readonly counters: Counters;
+  readonly sizes: () => BrokerSizes;
+  /**
+   * Publishes the wills that wait, tells v5 clients that the server shuts down (0x8B) and closes every connection.
+   * Resolves when all links have ended. Call it once, after the listeners were closed.
+   */
+  readonly stop: () => Promise<void>;
+}
+
+export function createBroker(parts: BrokerParts): Broker {
+  const house = buildHouse(parts);
+  const { context } = house;
+  const connections = new Set<Connection>();
+  let onAllGone: (() => void) | null = null;
+
+  const onGone = (connection: Connection): void => {
+    connections.delete(connection);
+    if (connections.size === 0) onAllGone?.();
+  };
+  const accept: Accept = (link) => {
+    context.counters.connectionsAccepted += 1;
+    context.log.write(
+      'notice',
+      `New connection from ${link.remoteAddress}:${link.remotePort} on port ${link.localPort}.`,
+    );
+    const connection = new Connection(link, { context, channelParts: house.channelParts, onGone });
+    connections.add(connection);
+    return connection;
+  };
+  const stop = async (): Promise<void> => {
+    for (const session of [...context.sessions.all()]) session.publishWillNow();
+    for (const connection of connections) connection.disconnect(Reason.ServerShuttingDown, 'server shutting down');
+    house.flusher.flushAll();
+    if (connections.size === 0) return;
+    await new Promise<void>((resolve) => {
+      onAllGone = resolve;
+    });
+  };
+  const sizes = (): BrokerSizes => ({
+    connections: connections.size,
+    sessions: context.sessions.count,
+    subscriptions: context.router.tree.subscriptionCount,
+    retained: context.router.retained.count,
+  });
+  return { accept, counters: context.counters, sizes, stop };
+}
+
+interface House {
+  readonly context: HandleContext;
+  readonly channelParts: ChannelParts;
+  readonly flusher: Flusher;
+}
+
+function buildHouse(parts: BrokerParts): House {
+  const { clock, log, turn, random, journal, gatekeeper, settings } = parts;
+  const timers = new TimerQueue(clock);
+  const counters = createCounters();
+  const durability = new Durability(journal);
+  const flusher = new Flusher(turn);
+  const access = new Access(gatekeeper);
+  const monotonicMs = (): number => timers.now;
+  const { allowDuplicateMessages, outboxHighBytes } = settings;
+  const router = new Router({ journal, allowDuplicateMessages, monotonicMs });
+  const sessions: SessionStore = new SessionStore({
+    settings,
+    timers,
+    turn,
+    durability,
+    counters,
+    log,
+    mayReceive: access.mayReceive,
+    wallMs: () => clock.wallMs(),
+    onWillDue: (session, will) => publishWill(context, session, will),
+    onEnded: (session) => {
+      sessions.remove(session);
+      for (const subscription of session.subscriptions.values()) router.tree.remove(session, subscription.filter);
+    },
+    moveShared: (delivery, from) => router.moveShared(delivery, from),
+  });
+  const context: HandleContext = {
+    settings,
+    log,
+    random,
+    timers,
+    counters,
+    durability,
+    gatekeeper,
+    access,
+    router,
+    sessions,
+    clients: new Map(),
+    claims: new Map(),
+    ...createScratch(),
+  };
+  const channelParts = { flusher, pools: new OutboxPools(), durability, counters, outboxHighBytes, monotonicMs };
+  return { context, channelParts, flusher };
+}
+
+/** A will is published with the rights that its client has now. */
+function publishWill(context: HandleContext, session: Session, will: Will): void {
+  const { topic } = will.message;
+  const allowed = context.access.mayPublish(session.identity, topic);
+  if (typeof allowed !== 'boolean') {
+    allowed.then(
+      (later) => distributeWill(context, session, will, later),
+      (error: unknown) => context.log.write('error', `Error: Asking the rights for a will failed: ${String(error)}.`),
+    );
+    return;
+  }
+  distributeWill(context, session, will, allowed);
+}
+
+function distributeWill(context: HandleContext, session: Session, will: Will, allowed: boolean): void {
+  const { message, expirySeconds } = will;
+  if (!allowed) {
+    context.log.write('notice', `Denied will of ${session.clientId} on '${message.topic.text}'.`);
+    return;
+  }
+  const expiresAtMs = expirySeconds === null ? Number.POSITIVE_INFINITY : context.timers.now + expirySeconds * 1000;
+  context.router.distribute(new OwnedMessage({ ...message, expiresAtMs }));
+}
+
+function createCounters(): Counters {
+  return {
+    connectionsAccepted: 0,
+    packetsReceived: 0,
+    packetsSent: 0,
+    bytesReceived: 0,
+    bytesSent: 0,
+    publishesReceived: 0,
+    publishesSent: 0,
+    publishesDropped: 0,
+    messagesExpired: 0,
+    protocolErrors: 0,
+    internalErrors: 0,
+  };
+}

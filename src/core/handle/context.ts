@@ -1,0 +1,53 @@
+import { assert } from '../../base/assert.ts';
+import type { Log } from '../../base/log.ts';
+import type { Random } from '../../base/random.ts';
+import type { TimerQueue } from '../../base/timer-queue.ts';
+import { type AckFields, createAckFields } from '../../protocol/decode/ack.ts';
+import { createPublishPacket } from '../../protocol/decode/publish.ts';
+import type { PublishPacket } from '../../protocol/packets.ts';
+import { parseTopicName, TopicNames } from '../../protocol/topic.ts';
+import type { Access } from '../access/access.ts';
+import type { Durability } from '../delivery/durability.ts';
+import { BorrowedMessage } from '../model/message.ts';
+import type { BrokerSettings } from '../model/settings.ts';
+import type { Counters, Gatekeeper } from '../ports.ts';
+import type { Router } from '../routing/router.ts';
+import type { SessionStore } from '../session/session-store.ts';
+import type { Client } from './client.ts';
+
+/** The rooms that handlers work with, and the objects they reuse from packet to packet. One for each broker. */
+export interface HandleContext {
+  readonly settings: BrokerSettings;
+  readonly log: Log;
+  readonly random: Random;
+  readonly timers: TimerQueue;
+  readonly counters: Counters;
+  readonly durability: Durability;
+  readonly gatekeeper: Gatekeeper | null;
+  readonly access: Access;
+  readonly router: Router;
+  readonly sessions: SessionStore;
+  /** Connected clients by id. */
+  readonly clients: Map<string, Client>;
+  /** Claims of a client id that wait for the journal; the next one waits for them. */
+  readonly claims: Map<string, Promise<void>>;
+  /** The memo of topic names of all connections. */
+  readonly topics: TopicNames;
+  /** The PUBLISH being handled. */
+  readonly publish: PublishPacket;
+  readonly message: BorrowedMessage;
+  /** The acknowledgement being handled. */
+  readonly ack: AckFields;
+}
+
+/** The reused objects of a context. */
+export function createScratch(): Pick<HandleContext, 'topics' | 'publish' | 'message' | 'ack'> {
+  const anyTopic = parseTopicName('-');
+  assert(anyTopic !== null, 'a plain topic name must parse');
+  return {
+    topics: new TopicNames(),
+    publish: createPublishPacket(),
+    message: new BorrowedMessage(anyTopic),
+    ack: createAckFields(),
+  };
+}

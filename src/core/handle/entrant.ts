@@ -1,0 +1,26 @@
+import type { ReasonCode } from '../../protocol/reasons.ts';
+import type { Channel } from '../delivery/channel.ts';
+import type { Client, EndReason } from './client.ts';
+
+/** A connection that is not a client yet, as the handlers of CONNECT and AUTH see it. Made by intake. */
+export interface Entrant {
+  readonly channel: Channel;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+  /** False once the link is gone or being closed: an answer that comes now is for nobody. */
+  readonly isOpen: boolean;
+  /** The client id given or assigned, for the log. */
+  clientId: string;
+  /** Answers CONNECT with a refusal in the client's version and closes the link. */
+  readonly refuse: (reason: ReasonCode, words: EndReason) => void;
+  /** The client's next AUTH goes to `next`. */
+  readonly awaitAuth: (
+    next: (data: Uint8Array | null, method: string | null) => void | Promise<void>,
+    abandon: () => void,
+  ) => void;
+  /** From now on packets go to the handlers of connected clients. `keepAliveSeconds` 0 = none. */
+  readonly admit: (client: Client, keepAliveSeconds: number) => void;
+  readonly disconnect: (reason: number, words: EndReason) => void;
+  readonly leave: (words: EndReason | null) => void;
+}

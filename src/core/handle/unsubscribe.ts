@@ -1,0 +1,44 @@
+import { decodeUnsubscribe } from '../../protocol/decode/unsubscribe.ts';
+import { encodeSuback } from '../../protocol/encode/packet.ts';
+import type { FrameHeader } from '../../protocol/frame.ts';
+import { EMPTY_PROPERTIES } from '../../protocol/packets.ts';
+import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
+import type { TopicFilter } from '../../protocol/topic.ts';
+import type { Ticket } from '../ports.ts';
+import type { Client } from './client.ts';
+import type { HandleContext } from './context.ts';
+
+/** UNSUBSCRIBE: filters are compared as they stand [MQTT-3.10.4-1]; always answered [MQTT-3.10.4-4]. */
+export function handleUnsubscribe(
+  context: HandleContext,
+  client: Client,
+  bytes: Uint8Array,
+  _frameStart: number,
+  header: FrameHeader,
+): void {
+  const packet = decodeUnsubscribe(bytes, header, client.version);
+  context.log.write('debug', `Received UNSUBSCRIBE from ${client.identity.clientId}`);
+  let ticket: Ticket = 0;
+  const reasons: ReasonCode[] = [];
+  for (const filter of packet.filters) {
+    const removed = unsubscribeOne(context, client, filter);
+    ticket = Math.max(ticket, removed ?? 0);
+    reasons.push(removed === null ? Reason.NoSubscriptionExisted : Reason.Success);
+  }
+  const { packetId } = packet;
+  client.channel.sendAfter(
+    ticket,
+    encodeSuback({ type: 'unsuback', packetId, reasons, properties: EMPTY_PROPERTIES }, client.version),
+  );
+}
+
+/** @returns the ticket of the change, or null when there was no such subscription. */
+function unsubscribeOne(context: HandleContext, client: Client, filter: TopicFilter): Ticket | null {
+  const { session } = client;
+  const { log } = context;
+  if (log.has('debug')) log.write('debug', `\t${filter.text}`);
+  if (!session.subscriptions.delete(filter.text)) return null;
+  context.router.tree.remove(session, filter);
+  if (log.has('unsubscribe')) log.write('unsubscribe', `${session.clientId} ${filter.text}`);
+  return session.tell({ kind: 'unsubscribed', clientId: session.clientId, filter: filter.text });
+}

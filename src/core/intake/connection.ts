@@ -1,0 +1,472 @@
+/**
+ * One connection from accept to end: bytes become frames, frames become packets, packets go to the handler that the
+ * phase allows.
+ *
+ *      connecting --CONNECT--> authenticating --allowed--> claiming --CONNACK--> connected
+ *          \______________________\_________________________\______________________\-----> closing
+ *
+ *  connecting       only CONNECT; a deadline runs
+ *  authenticating   the Gatekeeper thinks (reading is off), or the client owes an AUTH (reading is on)
+ *  claiming         an older connection goes, the journal makes the session durable; reading is off
+ *  connected        packets go to HANDLERS, one after the other
+ *  closing          nothing is read or sent any more
+ *
+ * While an answer is awaited the unread rest is copied and reading is off; a hang-up still closes. Every exception of
+ * decoding and handling ends here, closes this connection and no other.
+ */
+import type { Link, LinkEnd, LinkEvents } from '../../base/link.ts';
+import { Timer } from '../../base/timer-queue.ts';
+import { decodeAuth } from '../../protocol/decode/auth.ts';
+import { decodeConnect, readProtocolVersion } from '../../protocol/decode/connect.ts';
+import { encodeConnack, encodeDisconnect } from '../../protocol/encode/packet.ts';
+import { createFrameHeader, type FrameHeader, FrameStatus, readFrame } from '../../protocol/frame.ts';
+import { EMPTY_PROPERTIES, PacketType } from '../../protocol/packets.ts';
+import { ProtocolError } from '../../protocol/protocol-error.ts';
+import { connackReturnCode, Reason, type ReasonCode } from '../../protocol/reasons.ts';
+import type { ProtocolVersion } from '../../protocol/version.ts';
+import { Channel, type ChannelParts } from '../delivery/channel.ts';
+import type { Client, EndReason } from '../handle/client.ts';
+import { handleConnect } from '../handle/connect.ts';
+import type { HandleContext } from '../handle/context.ts';
+import type { Entrant } from '../handle/entrant.ts';
+import { HANDLERS } from '../handle/table.ts';
+import { wordsFor } from './end-words.ts';
+import { FrameAssembly } from './frame-assembly.ts';
+import { bodyBytesMax } from './frame-limits.ts';
+
+type Phase = 'connecting' | 'authenticating' | 'claiming' | 'connected' | 'closing';
+
+/** Why reading is off; several may hold at once. */
+const PAUSED_FOR_ANSWER = 1;
+const PAUSED_FOR_OUTPUT = 2;
+
+/** Milliseconds that the last packets of a connection have to leave. */
+const LINGER_MS = 2000;
+/** Acknowledgements that may wait for the journal before the client is not read any more. */
+const HELD_MAX = 2048;
+/** While more than this is missing of a large packet, its bytes count as a sign of life. */
+const LARGE_REST_BYTES = 1000;
+const TLS_HANDSHAKE_BYTE = 0x16;
+
+/** What all connections of a broker share. */
+export interface ConnectionParts {
+  readonly context: HandleContext;
+  readonly channelParts: ChannelParts;
+  /** Told when the connection is over. */
+  readonly onGone: (connection: Connection) => void;
+}
+
+export class Connection implements LinkEvents, Entrant {
+  readonly channel: Channel;
+  clientId = '';
+  readonly #parts: ConnectionParts;
+  readonly #context: HandleContext;
+  readonly #link: Link;
+  readonly #header: FrameHeader = createFrameHeader();
+  /** First the deadline of CONNECT, then keep alive. */
+  readonly #timer: Timer;
+  #stallTimer: Timer | null = null;
+  #phase: Phase = 'connecting';
+  #version: ProtocolVersion = 4;
+  #hasVersion = false;
+  #client: Client | null = null;
+  #assembly: FrameAssembly | null = null;
+  #paused = 0;
+  /** Bytes that came while an answer was awaited. */
+  #unread: Uint8Array | null = null;
+  #onAuth: ((data: Uint8Array | null, method: string | null) => void | Promise<void>) | null = null;
+  #abandonAuth: (() => void) | null = null;
+  #keepAliveMs = 0;
+  #lastPacketMs: number;
+  #lastSentMs = 0;
+
+  constructor(link: Link, parts: ConnectionParts) {
+    this.#link = link;
+    this.#parts = parts;
+    this.#context = parts.context;
+    this.channel = new Channel(link, parts.channelParts);
+    this.channel.onRelief = () => this.#onRelief();
+    this.#timer = new Timer(() => this.#onTimer());
+    const { timers, settings } = parts.context;
+    this.#lastPacketMs = timers.now;
+    timers.add(this.#timer, this.#lastPacketMs + settings.connectDeadlineMs);
+  }
+
+  get remoteAddress(): string {
+    return this.#link.remoteAddress;
+  }
+
+  get remotePort(): number {
+    return this.#link.remotePort;
+  }
+
+  get localPort(): number {
+    return this.#link.localPort;
+  }
+
+  get isOpen(): boolean {
+    return this.#phase !== 'closing';
+  }
+
+  // ---------------------------------------------------------------------------------------------- LinkEvents
+
+  onBytes(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#phase === 'closing') return;
+    this.#context.counters.bytesReceived += end - start;
+    if ((this.#paused & PAUSED_FOR_ANSWER) !== 0) this.#keepUnread(bytes, start, end);
+    else this.#consume(bytes, start, end);
+  }
+
+  onSent(byteCount: number): void {
+    this.#context.counters.bytesSent += byteCount;
+    const wasCongested = this.channel.isCongested;
+    this.channel.outbox.onSent(byteCount);
+    this.#lastSentMs = this.#context.timers.now;
+    if (wasCongested && !this.channel.isCongested) this.#onRelief();
+  }
+
+  onEnd(end: LinkEnd): void {
+    if (this.#phase !== 'closing') {
+      this.#finish(end.kind === 'error' ? `connection lost (${end.error.message})` : 'connection closed by client');
+    }
+    this.#parts.onGone(this);
+  }
+
+  // ------------------------------------------------------------------------------------------------- Entrant
+
+  readonly refuse = (reason: ReasonCode, words: EndReason): void => {
+    if (this.#phase === 'closing') return;
+    this.#sendConnack(reason);
+    this.#close(words);
+  };
+
+  awaitAuth(next: (data: Uint8Array | null, method: string | null) => void | Promise<void>, abandon: () => void): void {
+    this.#onAuth = next;
+    this.#abandonAuth = abandon;
+  }
+
+  admit(client: Client, keepAliveSeconds: number): void {
+    const { timers, clients } = this.#context;
+    this.#abandonAuth = null;
+    this.#onAuth = null;
+    this.#client = client;
+    this.#phase = 'connected';
+    this.#lastPacketMs = timers.now;
+    clients.set(client.identity.clientId, client);
+    // [MQTT-3.1.2-22] 3.1.1: [MQTT-3.1.2-24]
+    this.#keepAliveMs = keepAliveSeconds * 1500;
+    timers.remove(this.#timer);
+    if (this.#keepAliveMs > 0) timers.add(this.#timer, this.#lastPacketMs + this.#keepAliveMs);
+  }
+
+  /** Ends the connection from our side: a v5 client is told why, unless it has had no CONNACK [MQTT-3.14.0-1]. */
+  readonly disconnect = (reason: number, words: EndReason): void => {
+    if (this.#phase === 'closing') return;
+    if (this.#phase === 'connected' && this.#version === 5) this.#sendDisconnect(reason);
+    this.#close(words);
+  };
+
+  /** Ends the connection without a word to the client. */
+  readonly leave = (words: EndReason | null): void => {
+    if (this.#phase !== 'closing') this.#close(words);
+  };
+
+  // --------------------------------------------------------------------------------------------------- input
+
+  #consume(bytes: Uint8Array, start: number, end: number): void {
+    try {
+      this.#readFrames(bytes, start, end);
+    } catch (error) {
+      this.#fail(error);
+    }
+    if (this.#phase !== 'closing') this.#checkOutput();
+  }
+
+  #readFrames(bytes: Uint8Array, start: number, end: number): void {
+    let at = start;
+    if (this.#assembly !== null) at = this.#continueFrame(this.#assembly, bytes, at, end);
+    const header = this.#header;
+    while (at < end && this.#mayRead()) {
+      const status = readFrame(bytes, at, end, header);
+      if (status !== FrameStatus.NeedMore)
+        this.#checkFrame(header.firstByte, header.bodyEnd - header.bodyStart, header.bodyStart - at);
+      else this.#checkFirstByte(bytes[at]!);
+      if (status !== FrameStatus.Complete) {
+        this.#assembly = new FrameAssembly();
+        at = this.#continueFrame(this.#assembly, bytes, at, end);
+        continue;
+      }
+      const frameStart = at;
+      at = header.bodyEnd;
+      this.#take(this.#dispatch(bytes, frameStart, header));
+    }
+    if (at < end && this.#phase !== 'closing') this.#keepUnread(bytes, at, end);
+  }
+
+  /** @returns where the next frame begins, or `end`. */
+  #continueFrame(assembly: FrameAssembly, bytes: Uint8Array, start: number, end: number): number {
+    let at = start;
+    while (at < end && assembly.status !== FrameStatus.Complete) {
+      const isNew = assembly.status === FrameStatus.NeedMore;
+      at = assembly.take(bytes, at, end);
+      const { header } = assembly;
+      if (isNew && assembly.status !== FrameStatus.NeedMore) {
+        this.#checkFrame(header.firstByte, header.bodyEnd - header.bodyStart, header.bodyStart);
+      }
+    }
+    if (assembly.status === FrameStatus.Complete) {
+      this.#assembly = null;
+      this.#take(this.#dispatch(assembly.bytes, 0, assembly.header));
+    } else if (assembly.status === FrameStatus.HeaderOnly && assembly.missingBytes > LARGE_REST_BYTES) {
+      this.#lastPacketMs = this.#context.timers.now;
+    }
+    return at;
+  }
+
+  #mayRead(): boolean {
+    return this.#phase !== 'closing' && (this.#paused & PAUSED_FOR_ANSWER) === 0;
+  }
+
+  /** What can be refused before a body has come: the type in this phase, and the size. */
+  #checkFrame(firstByte: number, bodyBytes: number, headerBytes: number): void {
+    this.#checkFirstByte(firstByte);
+    const type = firstByte >> 4;
+    if (bodyBytes <= bodyBytesMax(type, this.#version, this.#context.settings, headerBytes)) return;
+    const statement = type === PacketType.Publish ? 'MQTT-3.2.2-15' : '';
+    throw new ProtocolError(
+      Reason.PacketTooLarge,
+      statement,
+      `packet of type ${type} with ${bodyBytes} bytes is too large`,
+    );
+  }
+
+  #checkFirstByte(firstByte: number): void {
+    const type = firstByte >> 4;
+    if (this.#phase === 'connecting') {
+      if (type === PacketType.Connect) return;
+      const hint =
+        firstByte === TLS_HANDSHAKE_BYTE ? ': it appears to be using TLS to connect to a non-TLS listener' : '';
+      throw new ProtocolError(Reason.ProtocolError, 'MQTT-3.1.0-1', `the first packet is not CONNECT${hint}`);
+    }
+    if (
+      this.#phase === 'connected'
+        ? HANDLERS[type] !== undefined
+        : type === PacketType.Auth || type === PacketType.Disconnect
+    )
+      return;
+    const statement = type === PacketType.Connect ? 'MQTT-3.1.0-2' : 'MQTT-3.1.2-30';
+    throw new ProtocolError(Reason.ProtocolError, statement, `packet of type ${type} while ${this.#phase}`);
+  }
+
+  #dispatch(bytes: Uint8Array, frameStart: number, header: FrameHeader): void | Promise<void> {
+    const { counters, timers } = this.#context;
+    counters.packetsReceived += 1;
+    const client = this.#client;
+    if (client === null) return this.#dispatchEntry(bytes, header);
+    if (this.#keepAliveMs > 0) this.#lastPacketMs = timers.now;
+    const handler = HANDLERS[header.firstByte >> 4];
+    return handler?.(this.#context, client, bytes, frameStart, header);
+  }
+
+  /** CONNECT, and AUTH or DISCONNECT while its answer is awaited. */
+  #dispatchEntry(bytes: Uint8Array, header: FrameHeader): void | Promise<void> {
+    const type = header.firstByte >> 4;
+    if (type === PacketType.Disconnect) {
+      this.#close(null);
+      return undefined;
+    }
+    if (type === PacketType.Auth) {
+      const packet = decodeAuth(bytes, header, 5);
+      const onAuth = this.#onAuth;
+      if (onAuth === null || packet.reason !== Reason.ContinueAuthentication) {
+        throw new ProtocolError(Reason.ProtocolError, 'MQTT-4.12.0-3', 'AUTH that was not asked for');
+      }
+      this.#onAuth = null;
+      return onAuth(packet.properties.authenticationData, packet.properties.authenticationMethod);
+    }
+    return this.#onConnect(bytes, header);
+  }
+
+  #onConnect(bytes: Uint8Array, header: FrameHeader): void | Promise<void> {
+    const { version } = readProtocolVersion(bytes, header.bodyStart, header.bodyEnd);
+    this.#version = version;
+    this.#hasVersion = true;
+    this.channel.setPeer({ version, packetBytesMax: Number.POSITIVE_INFINITY, aliasesMax: 0 });
+    const packet = decodeConnect(bytes, header);
+    this.clientId = packet.clientId;
+    this.#phase = 'authenticating';
+    const { maximumPacketSize, topicAliasMaximum } = packet.properties;
+    const aliasesMax = Math.min(topicAliasMaximum ?? 0, this.#context.settings.maxTopicAliasBroker);
+    this.channel.setPeer({ version, packetBytesMax: maximumPacketSize ?? Number.POSITIVE_INFINITY, aliasesMax });
+    return handleConnect(this.#context, this, packet);
+  }
+
+  // ------------------------------------------------------------------------------------- waiting for an answer
+
+  #take(pending: void | Promise<void>): void {
+    if (pending === undefined) return;
+    this.#pause(PAUSED_FOR_ANSWER);
+    pending.then(
+      () => this.#onAnswer(),
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #onAnswer(): void {
+    if (this.#phase === 'closing') return;
+    this.#resume(PAUSED_FOR_ANSWER);
+    const unread = this.#unread;
+    this.#unread = null;
+    if (unread !== null) this.#consume(unread, 0, unread.length);
+  }
+
+  #keepUnread(bytes: Uint8Array, start: number, end: number): void {
+    const before = this.#unread;
+    const kept = new Uint8Array((before?.length ?? 0) + end - start);
+    if (before !== null) kept.set(before);
+    kept.set(bytes.subarray(start, end), before?.length ?? 0);
+    this.#unread = kept;
+  }
+
+  #pause(why: number): void {
+    if (this.#paused === 0) this.#link.pause();
+    this.#paused |= why;
+  }
+
+  #resume(why: number): void {
+    if (this.#paused === 0) return;
+    this.#paused &= ~why;
+    if (this.#paused !== 0) return;
+    // The silence was ours.
+    this.#lastPacketMs = this.#context.timers.now;
+    this.#link.resume();
+  }
+
+  // -------------------------------------------------------------------------------------------------- output
+
+  /** A client that does not take its answers is not read; one that takes nothing at all is ended. */
+  #checkOutput(): void {
+    const { channel } = this;
+    const { settings, timers } = this.#context;
+    if (channel.outbox.pendingBytes > settings.outboxBytesMax) {
+      this.#destroy('it does not read what it is sent');
+      return;
+    }
+    if (channel.isCongested || channel.heldCount > HELD_MAX) this.#pause(PAUSED_FOR_OUTPUT);
+    if (channel.outbox.pendingBytes === 0 || this.#stallTimer?.isSet === true) return;
+    this.#stallTimer ??= new Timer(() => this.#onStall());
+    this.#lastSentMs = timers.now;
+    timers.add(this.#stallTimer, this.#lastSentMs + settings.stalledWriteMs);
+  }
+
+  #onStall(): void {
+    if (this.#phase === 'closing' || this.#stallTimer === null || this.channel.outbox.pendingBytes === 0) return;
+    const { timers, settings } = this.#context;
+    const dueMs = this.#lastSentMs + settings.stalledWriteMs;
+    if (dueMs > timers.now) timers.add(this.#stallTimer, dueMs);
+    else this.#destroy('it takes no bytes');
+  }
+
+  /** The socket or the journal has caught up: what waited in the session may go, and the client is read again. */
+  #onRelief(): void {
+    if (this.#phase === 'closing') return;
+    this.#client?.session.outgoing.pump();
+    if (!this.channel.isCongested && this.channel.heldCount <= HELD_MAX) this.#resume(PAUSED_FOR_OUTPUT);
+  }
+
+  #sendConnack(reason: ReasonCode): void {
+    const version = this.#version;
+    const code = version === 5 ? reason : connackReturnCode(reason);
+    this.channel.send(
+      encodeConnack({ type: 'connack', sessionPresent: false, reason: code, properties: EMPTY_PROPERTIES }, version),
+    );
+  }
+
+  #sendDisconnect(reason: number): void {
+    const packet = encodeDisconnect(
+      { type: 'disconnect', reason: reason as ReasonCode, properties: EMPTY_PROPERTIES },
+      5,
+    );
+    this.channel.send(packet);
+  }
+
+  // ----------------------------------------------------------------------------------------------------- end
+
+  #onTimer(): void {
+    const { timers, settings } = this.#context;
+    if (this.#phase !== 'connected') {
+      this.#context.log.write(
+        'notice',
+        `Client ${this.#name()} has not completed CONNECT in ${settings.connectDeadlineMs / 1000} s.`,
+      );
+      this.#close('exceeded timeout');
+      return;
+    }
+    const dueMs = this.#lastPacketMs + this.#keepAliveMs;
+    if (this.#paused !== 0) timers.add(this.#timer, timers.now + this.#keepAliveMs);
+    else if (dueMs > timers.now) timers.add(this.#timer, dueMs);
+    else this.disconnect(Reason.KeepAliveTimeout, 'exceeded timeout');
+  }
+
+  /** Whatever decoding or handling has thrown. */
+  #fail(error: unknown): void {
+    if (this.#phase === 'closing') return;
+    const { counters, log } = this.#context;
+    if (!(error instanceof ProtocolError)) {
+      counters.internalErrors += 1;
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      log.write('error', `Error: Internal error while serving ${this.#name()}, please report it: ${text}`);
+      this.disconnect(Reason.UnspecifiedError, 'internal error');
+      return;
+    }
+    counters.protocolErrors += 1;
+    const statement = error.statement === '' ? '' : ` [${error.statement}]`;
+    log.write('notice', `Protocol error from ${this.#name()}: ${error.message}${statement}.`);
+    const words = wordsFor(error.reason);
+    if (this.#phase === 'connected') this.disconnect(error.reason, words);
+    else this.#failEntry(error.reason, words);
+  }
+
+  /** Only a CONNECT whose version is known is answered; 3.x knows no code for a malformed one [MQTT-3.1.4-1]. */
+  #failEntry(reason: ReasonCode, words: EndReason): void {
+    if (reason === Reason.UnsupportedProtocolVersion) this.#version = 4;
+    const isAnswered = reason === Reason.UnsupportedProtocolVersion || (this.#hasVersion && this.#version === 5);
+    if (isAnswered) this.#sendConnack(reason);
+    this.#close(words);
+  }
+
+  #close(words: EndReason | null): void {
+    this.#finish(words);
+    this.#link.close(LINGER_MS);
+  }
+
+  #destroy(words: EndReason): void {
+    this.#finish(words);
+    this.#link.destroy();
+  }
+
+  /** Everything but the link: nothing more is sent, the session goes offline. */
+  #finish(words: EndReason | null): void {
+    const { timers, clients, log } = this.#context;
+    this.#phase = 'closing';
+    timers.remove(this.#timer);
+    if (this.#stallTimer !== null) timers.remove(this.#stallTimer);
+    this.channel.close();
+    this.#assembly = null;
+    this.#unread = null;
+    this.#abandonAuth?.();
+    this.#abandonAuth = null;
+    this.#onAuth = null;
+    log.write('notice', `Client ${this.#name()} disconnected${words === null ? '' : `: ${words}`}.`);
+    const client = this.#client;
+    this.#client = null;
+    if (client === null) return;
+    client.reauthentication?.abandon();
+    if (clients.get(this.clientId) === client) clients.delete(this.clientId);
+    client.session.detach();
+  }
+
+  #name(): string {
+    return `${this.clientId === '' ? '<unknown>' : this.clientId} [${this.remoteAddress}:${this.remotePort}]`;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The one way in for every message: PUBLISH, wills and the broker's own. Keeps the retained message, finds who
+ * subscribed, picks the member of each shared group and offers the message to each. Who gets it how is the target's
+ * matter.
+ */
+import type { TopicFilter, TopicName } from '../../protocol/topic.ts';
+import { higherQos } from '../../protocol/version.ts';
+import type { Delivery } from '../model/delivery.ts';
+import type { DeliveryTarget } from '../model/delivery-target.ts';
+import type { Message } from '../model/message.ts';
+import type { RetainedSource } from '../model/retained-source.ts';
+import type { Subscription } from '../model/subscription.ts';
+import type { Journal, Ticket } from '../ports.ts';
+import { MatchCache, type MatchResult } from './match-cache.ts';
+import { RetainedStore } from './retained-store.ts';
+import { TopicTree } from './topic-tree.ts';
+
+export interface RouterParts {
+  readonly journal: Journal;
+  /** True: a copy for each matching subscription. False: one copy per target, see `mergeByTarget`. */
+  readonly allowDuplicateMessages: boolean;
+  readonly monotonicMs: () => number;
+}
+
+export class Router {
+  readonly tree = new TopicTree();
+  readonly retained = new RetainedStore();
+  readonly #cache = new MatchCache(this.tree);
+  readonly #parts: RouterParts;
+  /** Whether the last message had any matching subscription. */
+  hadMatch = false;
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Takes a message in and offers it to every matching session [MQTT-4.5.0-1].
+   * @returns the ticket that must be durable before the publisher is told that the message is safe.
+   */
+  distribute(message: Message): Ticket {
+    const stored = message.retain ? this.#retain(message) : 0;
+    const match = this.#cache.lookup(message.topic.text);
+    this.hadMatch = match.subscriptions.length > 0 || match.groups.length > 0;
+    return Math.max(stored, this.#offerAll(message, match));
+  }
+
+  /** Whether a durable session would get a message on this topic. */
+  hasDurableReceiver(topic: TopicName): boolean {
+    const match = this.#cache.lookup(topic.text);
+    // A group's member is not known before the pick: it counts.
+    return match.groups.length > 0 || match.subscriptions.some((subscription) => subscription.target.isDurable);
+  }
+
+  /** The retained messages for a new subscription; those that have expired are removed on the way. */
+  retainedFor(filter: TopicFilter): RetainedSource {
+    const cursor = this.retained.cursor(filter.filter);
+    return {
+      get isDone() {
+        return cursor.isDone;
+      },
+      next: (limit) => cursor.next(limit).filter((message) => this.#isAlive(message)),
+    };
+  }
+
+  /** Offers an unsent message of a shared subscription to another member that is online. @returns false: there is none. */
+  moveShared(delivery: Delivery, from: DeliveryTarget): boolean {
+    const { shared, message } = delivery;
+    if (shared === null) return false;
+    const match = this.#cache.lookup(message.topic.text);
+    const group = match.groups.find((candidate) => candidate.filterText === shared.filter.text);
+    const picked = group?.pickOnline(from) ?? null;
+    if (picked === null) return false;
+    picked.target.offer(message, picked, false);
+    return true;
+  }
+
+  /** [MQTT-3.3.1-5] [MQTT-3.3.1-6] [MQTT-3.3.1-7]; what was QoS 0 need not be waited for. */
+  #retain(message: Message): Ticket {
+    const { journal } = this.#parts;
+    const isEmpty = message.payloadEnd === message.payloadStart;
+    if (isEmpty) {
+      const removed = this.retained.remove(message.topic.text);
+      if (removed === null || journal.isVolatile) return 0;
+      return journal.append({ kind: 'retained-removed', topic: message.topic });
+    }
+    const owned = message.own();
+    this.retained.set(owned);
+    if (journal.isVolatile) return 0;
+    const ticket = journal.append({ kind: 'retained', message: owned });
+    return owned.qos === 0 ? 0 : ticket;
+  }
+
+  #offerAll(message: Message, match: MatchResult): Ticket {
+    let ticket = 0;
+    const { subscriptions, groups } = match;
+    const targets =
+      this.#parts.allowDuplicateMessages || subscriptions.length < 2 ? subscriptions : mergeByTarget(subscriptions);
+    for (let index = 0; index < targets.length; index += 1) {
+      const subscription = targets[index]!;
+      ticket = Math.max(ticket, subscription.target.offer(message, subscription, false));
+    }
+    for (let index = 0; index < groups.length; index += 1) {
+      const picked = groups[index]!.pick();
+      if (picked !== null) ticket = Math.max(ticket, picked.target.offer(message, picked, false));
+    }
+    return ticket;
+  }
+
+  #isAlive(message: Message): boolean {
+    if (message.expiresAtMs === Number.POSITIVE_INFINITY || message.expiresAtMs > this.#parts.monotonicMs())
+      return true;
+    const removed = this.retained.remove(message.topic.text);
+    if (removed !== null && !this.#parts.journal.isVolatile) {
+      this.#parts.journal.append({ kind: 'retained-removed', topic: message.topic });
+    }
+    return false;
+  }
+}
+
+/** One subscription per target: the highest QoS and the identifiers of all [MQTT-3.3.4-2] [MQTT-3.3.4-4]. */
+function mergeByTarget(subscriptions: readonly Subscription[]): readonly Subscription[] {
+  const merged = new Map<DeliveryTarget, Subscription>();
+  for (const subscription of subscriptions) {
+    const other = merged.get(subscription.target);
+    merged.set(subscription.target, other === undefined ? subscription : mergeTwo(other, subscription));
+  }
+  return [...merged.values()];
+}
+
+function mergeTwo(one: Subscription, two: Subscription): Subscription {
+  return {
+    ...one,
+    qos: higherQos(one.qos, two.qos),
+    noLocal: one.noLocal && two.noLocal,
+    retainAsPublished: one.retainAsPublished || two.retainAsPublished,
+    identifiers: one.identifiers === null ? two.identifiers : [...one.identifiers, ...(two.identifiers ?? [])],
+  };
+}

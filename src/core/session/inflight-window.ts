@@ -1,0 +1,85 @@
+/**
+ * The QoS 1 and 2 messages that a client has been sent and has not finished, in order of sending, by packet id.
+ *
+ *      QoS 1:  publish --PUBACK--> gone
+ *      QoS 2:  publish --PUBREC--> released --PUBCOMP--> gone        (PUBREC >= 0x80: gone at once)
+ *
+ * After a reconnect every entry is sent again in this order [MQTT-4.4.0-1] [MQTT-4.6.0-1], but never more at a time
+ * than the new connection's Receive Maximum [MQTT-3.3.4-9]: entries that wait for their turn stand in `#again`.
+ */
+import { RingQueue } from '../../base/ring-queue.ts';
+import type { Delivery } from '../model/delivery.ts';
+import { PACKET_ID_MAX, PacketIds } from './packet-ids.ts';
+
+export interface InflightEntry {
+  readonly packetId: number;
+  /** Dropped when the message is no longer needed: after PUBREC. */
+  delivery: Delivery | null;
+  readonly qos: 1 | 2;
+  /** The journal's number of the row; 0 = the journal does not know it. */
+  readonly position: number;
+  state: 'publish' | 'released';
+  /** It has left on some connection: the next time carries DUP [MQTT-3.3.1-1]. */
+  wasSent: boolean;
+}
+
+export class InflightWindow {
+  readonly #entries = new Map<number, InflightEntry>();
+  readonly #ids = new PacketIds();
+  readonly #again = new RingQueue<InflightEntry>();
+  readonly #isUsed = (id: number): boolean => this.#entries.has(id);
+  #max = PACKET_ID_MAX;
+
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  /** True when one more message may be sent [MQTT-4.9.0-2]. */
+  get hasRoom(): boolean {
+    return this.#entries.size < this.#max && this.#again.length === 0;
+  }
+
+  /** A new connection: its limit, and everything has to be sent again. */
+  restart(max: number): void {
+    this.#max = Math.min(max, PACKET_ID_MAX);
+    this.#again.clear();
+    for (const entry of this.#entries.values()) this.#again.push(entry);
+  }
+
+  /** The next entry to be sent again that the limit allows, or undefined. */
+  nextAgain(): InflightEntry | undefined {
+    for (let entry = this.#again.peek(); entry !== undefined; entry = this.#again.peek()) {
+      const isGone = this.#entries.get(entry.packetId) !== entry;
+      if (!isGone && this.#entries.size - this.#again.length >= this.#max) return undefined;
+      this.#again.shift();
+      if (!isGone) return entry;
+    }
+    return undefined;
+  }
+
+  /** Takes in a message that is about to be sent. `hasRoom` must be true. */
+  add(delivery: Delivery, position: number): InflightEntry {
+    const qos = delivery.qos === 2 ? 2 : 1;
+    const packetId = this.#ids.next(this.#isUsed);
+    const entry: InflightEntry = { packetId, delivery, qos, position, state: 'publish', wasSent: false };
+    this.#entries.set(packetId, entry);
+    return entry;
+  }
+
+  get(packetId: number): InflightEntry | undefined {
+    return this.#entries.get(packetId);
+  }
+
+  remove(entry: InflightEntry): void {
+    this.#entries.delete(entry.packetId);
+  }
+
+  entries(): IterableIterator<InflightEntry> {
+    return this.#entries.values();
+  }
+
+  clear(): void {
+    this.#entries.clear();
+    this.#again.clear();
+  }
+}

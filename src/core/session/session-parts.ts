@@ -1,0 +1,29 @@
+import type { Log } from '../../base/log.ts';
+import type { TimerQueue } from '../../base/timer-queue.ts';
+import type { Turn } from '../../base/turn.ts';
+import type { TopicName } from '../../protocol/topic.ts';
+import type { Durability } from '../delivery/durability.ts';
+import type { Delivery } from '../model/delivery.ts';
+import type { BrokerSettings } from '../model/settings.ts';
+import type { Will } from '../model/will.ts';
+import type { Counters, Identity } from '../ports.ts';
+import type { Session } from './session.ts';
+
+/** What all sessions of a broker share. The callbacks lead to routing, which sessions know nothing of. */
+export interface SessionParts {
+  readonly settings: BrokerSettings;
+  readonly timers: TimerQueue;
+  readonly turn: Turn;
+  readonly durability: Durability;
+  readonly counters: Counters;
+  readonly log: Log;
+  /** Null: everybody may receive everything. */
+  readonly mayReceive: ((identity: Identity, topic: TopicName) => boolean) | null;
+  readonly wallMs: () => number;
+  /** The will is to be published now. */
+  readonly onWillDue: (session: Session, will: Will) => void;
+  /** The session has ended: its subscriptions go. */
+  readonly onEnded: (session: Session) => void;
+  /** Offers an unsent message of a shared subscription to another member that is online. @returns false: there is none. */
+  readonly moveShared: (delivery: Delivery, from: Session) => boolean;
+}

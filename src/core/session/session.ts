@@ -1,0 +1,193 @@
+/**
+ * A session: what the broker knows of one client id between its connections.
+ *
+ *      online --detach--> offline --attach--> online
+ *        \                   \
+ *         expiry 0            expiry passed, clean start by the next connection, taken by another user
+ *          `------------------`-------------------------------------------------------------> ended
+ *
+ * The will is published when its delay is over or the session ends, whichever comes first [MQTT-3.1.2-8], unless the
+ * client returned before [MQTT-3.1.3-9] or said DISCONNECT with 0x00 [MQTT-3.14.4-3]. A session routes nothing itself: it
+ * reports through the callbacks of SessionParts.
+ */
+import { Timer } from '../../base/timer-queue.ts';
+import type { Channel } from '../delivery/channel.ts';
+import type { DeliveryTarget } from '../model/delivery-target.ts';
+import type { Message } from '../model/message.ts';
+import type { Subscription } from '../model/subscription.ts';
+import type { Will } from '../model/will.ts';
+import type { Identity, JournalRecord, Ticket } from '../ports.ts';
+import { Outgoing } from './outgoing.ts';
+import type { SessionParts } from './session-parts.ts';
+
+/** Session Expiry Interval that means never [MQTT 5.0, 3.1.2.11.2]. */
+export const NEVER_EXPIRES = 0xffff_ffff;
+
+export class Session implements DeliveryTarget {
+  readonly clientId: string;
+  readonly identity: Identity;
+  /** By the filter as the client sent it, `$share/…` included. */
+  readonly subscriptions = new Map<string, Subscription>();
+  /** QoS 2 packet ids taken in and not yet released by PUBREL [MQTT-4.3.3-10]. */
+  readonly receivedIds = new Set<number>();
+  readonly outgoing: Outgoing;
+  readonly #parts: SessionParts;
+  readonly #willTimer = new Timer(() => this.#publishWill());
+  readonly #expiryTimer = new Timer(() => this.#expire());
+  #expirySeconds: number;
+  #channel: Channel | null = null;
+  #will: Will | null = null;
+  #isEnded = false;
+  #isStored = false;
+
+  constructor(identity: Identity, expirySeconds: number, parts: SessionParts) {
+    this.clientId = identity.clientId;
+    this.identity = identity;
+    this.#expirySeconds = expirySeconds;
+    this.#parts = parts;
+    this.outgoing = new Outgoing(identity, expirySeconds > 0, parts);
+  }
+
+  get isOnline(): boolean {
+    return this.#channel !== null;
+  }
+
+  get isDurable(): boolean {
+    return this.#expirySeconds > 0;
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  get hasRoom(): boolean {
+    return this.outgoing.hasRoom;
+  }
+
+  get expirySeconds(): number {
+    return this.#expirySeconds;
+  }
+
+  offer(message: Message, subscription: Subscription, isRetained: boolean): Ticket {
+    if (this.#isEnded) return 0;
+    // [MQTT-3.8.3-3]
+    if (subscription.noLocal && !isRetained && message.publisherId === this.clientId) return 0;
+    return this.outgoing.offer(message, subscription, isRetained);
+  }
+
+  /** Appends a record when this session is one that survives, or was: its end has to be told as well. */
+  tell(record: JournalRecord): Ticket {
+    const { journal } = this.#parts.durability;
+    this.#isStored ||= this.isDurable;
+    return this.#isStored && !journal.isVolatile ? journal.append(record) : 0;
+  }
+
+  /**
+   * The client has come (back): its will and expiry replace the old ones. Nothing is sent yet, see `start`.
+   * @returns the ticket of what must be durable before CONNACK.
+   */
+  claim(expirySeconds: number, will: Will | null): Ticket {
+    const { clientId, identity } = this;
+    this.#expirySeconds = expirySeconds;
+    this.#parts.timers.remove(this.#willTimer);
+    this.#parts.timers.remove(this.#expiryTimer);
+    this.#will = will;
+    const stored = this.tell({ kind: 'session', clientId, userName: identity.userName, expirySeconds });
+    return Math.max(stored, this.#tellWill());
+  }
+
+  /** The client went away between its claim and CONNACK: as if it had been connected and lost its link. */
+  abandonClaim(): void {
+    if (this.#expirySeconds === 0) this.end();
+    else this.#startTimers();
+  }
+
+  /** CONNACK is on its way: unfinished messages are sent again, then the queue. */
+  start(channel: Channel, windowMax: number): void {
+    this.#channel = channel;
+    this.outgoing.attach(channel, windowMax, this.isDurable);
+  }
+
+  /** DISCONNECT with 0x00 [MQTT-3.14.4-3] [MQTT-3.1.2-10]. */
+  dropWill(): void {
+    if (this.#will === null) return;
+    this.#will = null;
+    this.#tellWill();
+  }
+
+  /** v5 DISCONNECT may change the expiry. */
+  setExpiry(expirySeconds: number): void {
+    if (expirySeconds === this.#expirySeconds) return;
+    this.#expirySeconds = expirySeconds;
+    const { clientId, identity } = this;
+    this.tell({ kind: 'session', clientId, userName: identity.userName, expirySeconds });
+  }
+
+  /** The connection is gone. May end the session. */
+  detach(): void {
+    if (this.#channel === null) return;
+    this.#channel = null;
+    if (this.#expirySeconds === 0) {
+      this.end();
+      return;
+    }
+    this.outgoing.detach((delivery) => this.#parts.moveShared(delivery, this));
+    this.tell({ kind: 'session-offline', clientId: this.clientId, wallMs: this.#parts.wallMs() });
+    this.#startTimers();
+  }
+
+  /** Ends the session now: a pending will is published, everything else is forgotten. */
+  end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    const { timers, onEnded } = this.#parts;
+    timers.remove(this.#expiryTimer);
+    this.#channel = null;
+    this.outgoing.detach((delivery) => this.#parts.moveShared(delivery, this));
+    onEnded(this);
+    this.#publishWill();
+    this.tell({ kind: 'session-removed', clientId: this.clientId });
+    this.outgoing.end();
+    this.subscriptions.clear();
+    this.receivedIds.clear();
+  }
+
+  /** Publishes the will now, whatever its delay: the broker stops. */
+  publishWillNow(): void {
+    this.#publishWill();
+  }
+
+  #startTimers(): void {
+    const { timers, settings } = this.#parts;
+    const bound = settings.persistentClientExpirationSeconds ?? NEVER_EXPIRES;
+    const expirySeconds = Math.min(this.#expirySeconds, bound);
+    if (expirySeconds < NEVER_EXPIRES) timers.add(this.#expiryTimer, timers.now + expirySeconds * 1000);
+    if (this.#will === null) return;
+    if (this.#will.delaySeconds === 0) this.#publishWill();
+    else timers.add(this.#willTimer, timers.now + this.#will.delaySeconds * 1000);
+  }
+
+  #expire(): void {
+    this.#parts.log.write('notice', `Session of client ${this.clientId} has expired.`);
+    this.end();
+  }
+
+  #publishWill(): void {
+    this.#parts.timers.remove(this.#willTimer);
+    const will = this.#will;
+    if (will === null) return;
+    this.#will = null;
+    this.#tellWill();
+    this.#parts.onWillDue(this, will);
+  }
+
+  /** Every will is durable, whatever its session. */
+  #tellWill(): Ticket {
+    const { journal } = this.#parts.durability;
+    if (journal.isVolatile) return 0;
+    const { clientId } = this;
+    return journal.append(
+      this.#will === null ? { kind: 'will-removed', clientId } : { kind: 'will', clientId, will: this.#will },
+    );
+  }
+}
