@@ -27,7 +27,7 @@ for (const list of lists) console.log(`${list.name}\n${list.items.flatMap(itemLi
 for (const list of lists) console.log(summary(list));
 for (const { id, path, line } of unknown) {
   console.error(
-    `${path}:${line}: ${id} is in no list; write [MQTT5-x] or [MQTT3-x] as in test/conformance, Tnn as in test/security`,
+    `${path}:${line}: ${id} is in no list; write [MQTT5-x] or [MQTT3-x] out in full as in test/conformance, Tnn as in test/security`,
   );
 }
 process.exitCode = unknown.length > 0 ? 1 : 0;

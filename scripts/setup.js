@@ -97,10 +97,10 @@ function showProgress(startedMs) {
 function checkNode() {
   const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` };
   const { stdout } = spawnSync('node', ['--version'], { env, encoding: 'utf8' });
-  const major = Number.parseInt(String(stdout).replace(/^v/, ''), 10);
-  if (major >= OLDEST_MAJOR) return 0;
+  const found = (stdout ?? '').trim();
+  if (Number.parseInt(found.replace(/^v/, ''), 10) >= OLDEST_MAJOR) return 0;
   return fail(
-    `The pinned Node is not there or does not run on this machine (node here: ${String(stdout).trim() || 'none'}).`,
+    `The pinned Node is not there or does not run on this machine (node here: ${found || 'none'}).`,
     `Let npm run the install script of the package node: npm rebuild node --ignore-scripts=false\n` +
       `or put a Node ${OLDEST_MAJOR} or newer on the PATH.`,
   );

@@ -42,8 +42,10 @@ const LISTS = [
 
 const STATEMENT = /MQTT[35]-\d+(?:\.\d+)+-\d+/g;
 const SECURITY_CASE = /(?<=^|[\s([,])T\d\d(?=$|[\s\]),:])/g;
-/** An id of the standard without its version, in the brackets of a title. */
+/** In the brackets of a title: an id without its version, or one that only a run would put together. */
 const WITHOUT_VERSION = /\[MQTT-\d[^\]]*\]/g;
+const PUT_TOGETHER = /\[[^\]\s]*\$\{[^}]*\}-\d+(?:\.\d+)+-\d+/g;
+const FORMS = [STATEMENT, SECURITY_CASE, WITHOUT_VERSION, PUT_TOGETHER];
 
 /** The three lists. @throws Error when a file is missing or a row is not as it must be. */
 export function readChecklists(tree: Tree): readonly Checklist[] {
@@ -72,9 +74,7 @@ export function readMentions(facts: ReadonlyMap<string, SourceFacts>): Mention[]
   return [...facts].flatMap(([path, fact]) => {
     if (!isTest(path)) return [];
     return fact.strings.flatMap(({ text, line, isSkipped }) => {
-      const ids = isSkipped
-        ? []
-        : [STATEMENT, SECURITY_CASE, WITHOUT_VERSION].flatMap((form) => text.match(form) ?? []);
+      const ids = isSkipped ? [] : FORMS.flatMap((form) => text.match(form) ?? []);
       return [...new Set(ids)].map((id) => ({ id, path, line, title: text }));
     });
   });

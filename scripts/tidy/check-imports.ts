@@ -11,7 +11,7 @@ export function checkImports(tree: Tree, facts: Facts): Finding[] {
   const findings: Finding[] = [];
   for (const [path, fact] of facts) {
     const room = path.startsWith('src/') && !isTest(path) ? roomOf(path) : null;
-    if (path.startsWith('src/') && roomOf(path) === null) findings.push(outsideRooms(path));
+    if (path.startsWith('src/') && !isTest(path) && room === null) findings.push(outsideRooms(path));
     for (const entry of fact.imports) {
       const text = whatIsWrong(path, entry, room);
       if (text !== null) findings.push({ path, line: entry.line, text });

@@ -35,7 +35,7 @@ const ABBREVIATIONS = [
 ];
 const REFUSED_IN_NAMES: ReadonlySet<string> = new Set([...EMPTY_WORDS, ...ABBREVIATIONS]);
 
-const FILE_NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.(?:test|suite|fixture))?\.(?:ts|js)$/;
+const FILE_NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.(?:test|suite|fixture|bench))?\.(?:ts|js)$/;
 
 /**
  * A comment line that is code: a statement keyword and its end, a call or an assignment with its semicolon, or a brace

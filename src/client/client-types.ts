@@ -85,7 +85,6 @@ export interface IncomingMessage {
  * throw or reject, the connection ends and the message remains unacknowledged. Calls do not wait for each other; the
  * acknowledgements leave in the order of arrival.
  */
-// biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing and one that returns a promise.
 export type MessageHandler = (message: IncomingMessage) => void | Promise<void>;
 
 export interface PublishOptions {

@@ -35,7 +35,10 @@ export function connectPacket(options: ConnectOptions): ConnectPacket {
 }
 
 /** The announced maximum of aliases and messages; what 3.x cannot announce the server does not know of. */
-export function announced(options: ConnectOptions): { readonly receiveMaximum: number; readonly topicAliasMaximum: number } {
+export function announced(options: ConnectOptions): {
+  readonly receiveMaximum: number;
+  readonly topicAliasMaximum: number;
+} {
   const properties: ConnectProperties = options.version === 5 ? (options.properties ?? {}) : {};
   return {
     receiveMaximum: properties.receiveMaximum ?? 65_535,

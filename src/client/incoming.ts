@@ -11,8 +11,8 @@
  */
 import type { PublishPacket } from '../protocol/packets.ts';
 import { EMPTY_PROPERTIES, PacketType } from '../protocol/packets.ts';
-import { ProtocolError, violation } from '../protocol/protocol-error.ts';
 import { readProperties } from '../protocol/properties.ts';
+import { ProtocolError, violation } from '../protocol/protocol-error.ts';
 import { Reason, type ReasonCode } from '../protocol/reasons.ts';
 import type { TopicName } from '../protocol/topic.ts';
 import type { ProtocolVersion } from '../protocol/version.ts';
@@ -140,7 +140,11 @@ export class Incoming {
       const received: ReceivedMessage = { message: null, handling: null };
       session.received.set(packetId, received);
       received.handling = this.#handleAndAck(message, 'pubrec');
-      this.#whenHandled(received, () => {}, () => session.received.delete(packetId));
+      this.#whenHandled(
+        received,
+        () => {},
+        () => session.received.delete(packetId),
+      );
       return;
     }
     this.#keptBytes += message.payload.length;

@@ -152,7 +152,10 @@ export class Outgoing {
   #aliasRefusal(alias: number): Refusal | null {
     const { topicAliasMaximum } = this.#parts.limits;
     if (Number.isInteger(alias) && alias >= 0 && alias <= topicAliasMaximum) return null;
-    return { reason: Reason.TopicAliasInvalid, text: `topic alias ${alias}, the server takes 1 to ${topicAliasMaximum}` };
+    return {
+      reason: Reason.TopicAliasInvalid,
+      text: `topic alias ${alias}, the server takes 1 to ${topicAliasMaximum}`,
+    };
   }
 
   /** `[MQTT-2.2.1-2]` `[MQTT-4.3.1-1]`: no packet id, never a DUP. */

@@ -1,6 +1,6 @@
+import type { SubackPacket } from '../protocol/packets.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import { Reason } from '../protocol/reasons.ts';
-import type { SubackPacket } from '../protocol/packets.ts';
 import type { ProtocolVersion } from '../protocol/version.ts';
 import { ClientError } from './client-types.ts';
 import type { PacketIds } from './packet-ids.ts';
@@ -21,14 +21,28 @@ export class RequestTable {
     this.#packetIds = packetIds;
   }
 
-  /** Waits for the answer to a request with `filterCount` filters, which `send` is to send with the packet id. */
+  /**
+   * Waits for the answer to a request with `filterCount` filters. `send` sends it with the packet id, or throws: then
+   * the promise is rejected with that.
+   */
   ask(answer: 'suback' | 'unsuback', filterCount: number, send: (packetId: number) => void): Promise<SubackPacket> {
-    const packetId = this.#packetIds.take();
-    if (packetId === null) return refuse(new ClientError('refused', 'all 65535 packet identifiers are in use'));
-    return new Promise((resolve, reject) => {
+    const promise = new Promise<SubackPacket>((resolve, reject) => {
+      const packetId = this.#packetIds.take();
+      if (packetId === null) throw new ClientError('refused', 'all 65535 packet identifiers are in use');
       this.#requests.set(packetId, { answer, filterCount, resolve, reject });
-      send(packetId);
+      try {
+        // [MQTT-3.8.3-2] [MQTT-3.10.3-2]
+        if (filterCount === 0) throw new ClientError('refused', 'a request needs at least one filter');
+        send(packetId);
+      } catch (error) {
+        this.#requests.delete(packetId);
+        this.#packetIds.release(packetId);
+        throw error;
+      }
     });
+    // Whoever awaits it hears of a failure; whoever does not must not lose the process to it.
+    promise.catch(() => {});
+    return promise;
   }
 
   /** @throws ProtocolError when nobody asked, or when the answer has not one reason for each filter. */
@@ -56,11 +70,4 @@ export class RequestTable {
     }
     this.#requests.clear();
   }
-}
-
-function refuse(error: Error): Promise<SubackPacket> {
-  const promise = Promise.reject<SubackPacket>(error);
-  // Whoever awaits it hears of it; whoever does not must not lose the process to it.
-  promise.catch(() => {});
-  return promise;
 }

@@ -1,7 +1,7 @@
+import { FRAME_BYTES_MAX } from '../protocol/frame.ts';
 import type { ConnackPacket } from '../protocol/packets.ts';
 import type { TopicFilter } from '../protocol/topic.ts';
 import type { ProtocolVersion, Qos } from '../protocol/version.ts';
-import { FRAME_BYTES_MAX } from '../protocol/frame.ts';
 
 /** What the server's CONNACK allows on this connection. */
 export interface ServerLimits {

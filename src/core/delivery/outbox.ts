@@ -17,6 +17,7 @@ import type { Flusher } from './flusher.ts';
 const SMALL_CHUNK_BYTES = 2048;
 const LARGE_CHUNK_BYTES = 32 * 1024;
 const NO_CHUNK = new Uint8Array(0);
+const doNothing = (): void => undefined;
 
 /** The chunks of all outboxes of a broker. */
 export class OutboxPools {
@@ -42,6 +43,8 @@ export class Outbox {
   readonly #lent = new RingQueue<LentChunk>();
   /** The chunk that `reserve` gave room in. Valid until the next call. */
   chunk: Uint8Array = NO_CHUNK;
+  /** Called after a flush when the link still has bytes to pass on. Set by intake. */
+  onUnsent: () => void = doNothing;
   #handedEnd = 0;
   #end = 0;
   #handedBytes = 0;
@@ -104,6 +107,7 @@ export class Outbox {
     this.#isDirty = false;
     this.#handOver();
     this.#recycle();
+    if (this.#sentBytes !== this.#handedBytes) this.onUnsent();
   }
 
   #handOver(): void {

@@ -2,12 +2,11 @@
  * One connection from accept to end: bytes become frames, frames become packets, packets go to the handler that the
  * phase allows.
  *
- *      connecting --CONNECT--> authenticating --allowed--> claiming --CONNACK--> connected
- *          \______________________\_________________________\______________________\-----> closing
+ *      connecting --CONNECT--> authenticating --CONNACK--> connected
+ *          \______________________\_________________________\-----> closing
  *
  *  connecting       only CONNECT; a deadline runs
- *  authenticating   the Gatekeeper thinks (reading is off), or the client owes an AUTH (reading is on)
- *  claiming         an older connection goes, the journal makes the session durable; reading is off
+ *  authenticating   the Gatekeeper thinks, or the id is being claimed (reading is off), or the client owes an AUTH (it is on)
  *  connected        packets go to HANDLERS, one after the other
  *  closing          nothing is read or sent any more
  *
@@ -34,7 +33,7 @@ import { wordsFor } from './end-words.ts';
 import { FrameAssembly } from './frame-assembly.ts';
 import { bodyBytesMax } from './frame-limits.ts';
 
-type Phase = 'connecting' | 'authenticating' | 'claiming' | 'connected' | 'closing';
+type Phase = 'connecting' | 'authenticating' | 'connected' | 'closing';
 
 /** Why reading is off; several may hold at once. */
 const PAUSED_FOR_ANSWER = 1;
@@ -72,6 +71,7 @@ export class Connection implements LinkEvents, Entrant {
   #client: Client | null = null;
   #assembly: FrameAssembly | null = null;
   #paused = 0;
+  #isReading = true;
   /** Bytes that came while an answer was awaited. */
   #unread: Uint8Array | null = null;
   #onAuth: ((data: Uint8Array | null, method: string | null) => void | Promise<void>) | null = null;
@@ -86,6 +86,7 @@ export class Connection implements LinkEvents, Entrant {
     this.#context = parts.context;
     this.channel = new Channel(link, parts.channelParts);
     this.channel.onRelief = () => this.#onRelief();
+    this.channel.outbox.onUnsent = () => this.#watchStall();
     this.#timer = new Timer(() => this.#onTimer());
     const { timers, settings } = parts.context;
     this.#lastPacketMs = timers.now;
@@ -314,10 +315,12 @@ export class Connection implements LinkEvents, Entrant {
 
   #onAnswer(): void {
     if (this.#phase === 'closing') return;
-    this.#resume(PAUSED_FOR_ANSWER);
+    // First what came before, then what the link still has.
+    this.#paused &= ~PAUSED_FOR_ANSWER;
     const unread = this.#unread;
     this.#unread = null;
     if (unread !== null) this.#consume(unread, 0, unread.length);
+    if (this.isOpen) this.#resumeReading();
   }
 
   #keepUnread(bytes: Uint8Array, start: number, end: number): void {
@@ -329,14 +332,14 @@ export class Connection implements LinkEvents, Entrant {
   }
 
   #pause(why: number): void {
-    if (this.#paused === 0) this.#link.pause();
     this.#paused |= why;
+    if (this.#isReading) this.#link.pause();
+    this.#isReading = false;
   }
 
-  #resume(why: number): void {
-    if (this.#paused === 0) return;
-    this.#paused &= ~why;
-    if (this.#paused !== 0) return;
+  #resumeReading(): void {
+    if (this.#isReading || this.#paused !== 0) return;
+    this.#isReading = true;
     // The silence was ours.
     this.#lastPacketMs = this.#context.timers.now;
     this.#link.resume();
@@ -347,13 +350,17 @@ export class Connection implements LinkEvents, Entrant {
   /** A client that does not take its answers is not read; one that takes nothing at all is ended. */
   #checkOutput(): void {
     const { channel } = this;
-    const { settings, timers } = this.#context;
-    if (channel.outbox.pendingBytes > settings.outboxBytesMax) {
+    if (channel.outbox.pendingBytes > this.#context.settings.outboxBytesMax) {
       this.#destroy('it does not read what it is sent');
       return;
     }
     if (channel.isCongested || channel.heldCount > HELD_MAX) this.#pause(PAUSED_FOR_OUTPUT);
-    if (channel.outbox.pendingBytes === 0 || this.#stallTimer?.isSet === true) return;
+  }
+
+  /** Bytes wait for the socket: it must take some within the stated time. */
+  #watchStall(): void {
+    if (this.#phase === 'closing' || this.#stallTimer?.isSet === true) return;
+    const { settings, timers } = this.#context;
     this.#stallTimer ??= new Timer(() => this.#onStall());
     this.#lastSentMs = timers.now;
     timers.add(this.#stallTimer, this.#lastSentMs + settings.stalledWriteMs);
@@ -371,7 +378,9 @@ export class Connection implements LinkEvents, Entrant {
   #onRelief(): void {
     if (this.#phase === 'closing') return;
     this.#client?.session.outgoing.pump();
-    if (!this.channel.isCongested && this.channel.heldCount <= HELD_MAX) this.#resume(PAUSED_FOR_OUTPUT);
+    if (this.channel.isCongested || this.channel.heldCount > HELD_MAX) return;
+    this.#paused &= ~PAUSED_FOR_OUTPUT;
+    this.#resumeReading();
   }
 
   #sendConnack(reason: ReasonCode): void {

@@ -23,6 +23,8 @@ import { SessionQueue } from './session-queue.ts';
 /** Retained messages asked for in one step, and handed out in one turn. */
 const RETAINED_SLICE = 64;
 const RETAINED_PER_TURN = 1024;
+/** Retained messages looked at when a client leaves before it was handed all of them. */
+const RETAINED_KEPT_MAX = 16_384;
 /** Rows of the queue let go in one turn. */
 const QUEUED_PER_TURN = 4096;
 
@@ -65,9 +67,10 @@ export class Outgoing {
     this.#channel = null;
     if (this.#isDurable) this.#keepFeeds();
     this.#feeds.clear();
-    this.queue.moveOut((row) => {
-      if (row.delivery.shared === null || !move(row.delivery)) return !this.#keepsOffline(row.delivery.qos);
-      this.queue.done(row.position);
+    this.queue.moveOut(({ delivery, position }) => {
+      const isMoved = delivery.shared !== null && move(delivery);
+      if (!isMoved && this.#keepsOffline(delivery.qos)) return false;
+      this.queue.done(position);
       return true;
     });
   }
@@ -212,10 +215,14 @@ export class Outgoing {
     if (feed.source.isDone) this.#feeds.shift();
   }
 
-  /** The client left while retained messages were still owed to its durable session: they join its queue. */
+  /** The client left while retained messages were still owed to its durable session: they join its queue, if it has room. */
   #keepFeeds(): void {
-    for (let feed = this.#feeds.peek(); feed !== undefined && !this.#isFull(); feed = this.#feeds.peek())
-      this.#takeSlice(feed);
+    let left = RETAINED_KEPT_MAX;
+    for (let feed = this.#feeds.peek(); feed !== undefined && left > 0 && !this.#isFull(); feed = this.#feeds.peek()) {
+      left -= RETAINED_SLICE;
+      if (this.#keepsOffline(feed.subscription.qos)) this.#takeSlice(feed);
+      else this.#feeds.shift();
+    }
   }
 
   #pumpLater(): void {
