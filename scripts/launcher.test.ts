@@ -87,13 +87,14 @@ describe('bin/zanzara', () => {
     assert.equal(stdout, '');
     assert.match(stderr, /needs Node 26 or newer/);
     assert.match(stderr, /The node of this machine: v20\.20\.2\./);
-    assert.match(stderr, /npm rebuild node --ignore-scripts=false/);
+    assert.match(stderr, /npm ci --ignore-scripts=false/);
   });
 
-  test('with no Node at all it says so', () => {
-    const { status, stderr } = run(install('clone', 'src/cli/main.ts'));
+  test('with no Node at all an installed copy says so', () => {
+    const { status, stderr } = run(install('app/node_modules/zanzara', 'dist/cli/main.js'));
     assert.equal(status, 1);
     assert.match(stderr, /The node of this machine: none\./);
+    assert.match(stderr, /npm rebuild node --ignore-scripts=false/);
   });
 
   test('a copy without sources and without a build says so', () => {

@@ -9,7 +9,7 @@ import { existsSync, statSync } from 'node:fs';
 
 const CONCURRENCY = 2;
 /** For one test, and for one file as a whole: a hang ends, a slow machine does not fail. */
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = 120_000;
 const EVERYTHING = ['src', 'test', 'scripts', 'bench'];
 
 const asked = process.argv.slice(2);

@@ -7,6 +7,7 @@ import { assign, readChecklists, readMentions, shareOf } from './checklist.ts';
 /** Put together here, because the strings of this file are searched for ids like those of any other test. */
 const id = (version: string, number: string): string => `MQTT${version}-${number}`;
 const T04 = ['T', '04'].join('');
+const PUT_TOGETHER = ['[', '$', '{name}', '-1.1-1'].join('');
 
 const HEAD = 'id\tbind\tkind\ttext\n';
 
@@ -44,12 +45,12 @@ test('comments and skipped tests name nothing', () => {
 });
 
 test('an id without a version, one that no list has, and one put together at run time are mistakes', () => {
-  const source = `test('[${id('', '1.1-1')}]', f); test('[${id('5', '9.9-9')}]', f); test(\`[\${name}-1.1-1]\`, f);`;
+  const source = `test('[${id('', '1.1-1')}]', f); test('[${id('5', '9.9-9')}]', f); test(\`${PUT_TOGETHER}]\`, f);`;
   const files = tree(source);
   const { unknown } = assign(readChecklists(files), readMentions(readFacts(files)));
   assert.deepEqual(
     unknown.map((mention) => mention.id),
-    [`[${id('', '1.1-1')}]`, id('5', '9.9-9'), ['[$', '{name}-1.1-1'].join('')],
+    [`[${id('', '1.1-1')}]`, id('5', '9.9-9'), PUT_TOGETHER],
   );
 });
 
@@ -63,5 +64,8 @@ test('the share counts the statements of the wanted kinds that have a test', () 
 });
 
 test('a row that is not as it must be names its file and line', () => {
-  assert.throws(() => readChecklists(tree('', '1.1-1\tX\trx\tone\n')), /statements-v5\.tsv:2: expected id, S, B or R/);
+  assert.throws(
+    () => readChecklists(tree('', '1.1-1\tX\trx\tone\n')),
+    /statements-v5\.tsv:2: expected id, S, B, R or C/,
+  );
 });

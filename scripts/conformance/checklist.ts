@@ -6,8 +6,11 @@
 import type { SourceFacts } from '../tidy/source-facts.ts';
 import { isTest, type Tree } from '../tidy/tree.ts';
 
-/** Who is bound. S: the server; B: both sides; R: the client, and the server must answer when it is broken. */
-export const BINDS = ['S', 'B', 'R'] as const;
+/**
+ * Who is bound. S: the server; B: both sides; R: the client, and the server must answer when it is broken; C: the
+ * client alone, so that it binds our own client and bridges.
+ */
+export const BINDS = ['S', 'B', 'R', 'C'] as const;
 export type Bind = (typeof BINDS)[number];
 
 /** One row of a checklist. */
@@ -65,7 +68,7 @@ function parseRow(row: string, prefix: string, where: string): Item {
   }
   const [id = '', letter = '', kind = '', text = ''] = cells;
   const bind = BINDS.find((entry) => entry === letter);
-  if (bind === undefined || cells.length !== 4) throw new Error(`${where}: expected id, S, B or R, kind and text`);
+  if (bind === undefined || cells.length !== 4) throw new Error(`${where}: expected id, S, B, R or C, kind and text`);
   return { id: prefix + id, bind, kind, text };
 }
 

@@ -3,6 +3,8 @@
  * changes docs/ARCHITECTURE.md in the same commit.
  */
 
+import { isTest } from './tree.ts';
+
 export interface Room {
   /** A folder (ends with `/`) or a file. The longest path that fits is a file's room; `*` stands for one folder. */
   readonly path: string;
@@ -32,7 +34,7 @@ export const ROOMS: readonly Room[] = [
   { path: CLIENT, mayImport: [BASE, PROTOCOL, TRANSPORT], isPure: true },
   { path: MODEL, mayImport: [BASE, PROTOCOL], isPure: true },
   { path: PORTS, mayImport: [BASE, PROTOCOL, MODEL], isPure: true },
-  { path: DELIVERY, mayImport: [BASE, PROTOCOL, MODEL], isPure: true },
+  { path: DELIVERY, mayImport: [BASE, PROTOCOL, MODEL, PORTS], isPure: true },
   { path: 'src/core/access/', mayImport: [BASE, PROTOCOL, MODEL, PORTS], isPure: true },
   { path: 'src/core/routing/', mayImport: [BASE, PROTOCOL, MODEL, PORTS], isPure: true },
   { path: 'src/core/session/', mayImport: [BASE, PROTOCOL, MODEL, PORTS, DELIVERY], isPure: true },
@@ -52,7 +54,7 @@ export const PACKAGES: readonly {
 }[] = [
   {
     name: 'fast-check',
-    isFor: (path) => /\.(?:test|suite)\.ts$/.test(path) || path.startsWith('test/'),
+    isFor: isTest,
     where: 'tests',
   },
   { name: 'mqtt', isFor: (path) => path.startsWith('test/interop/'), where: 'test/interop' },

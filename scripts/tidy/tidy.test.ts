@@ -159,7 +159,7 @@ test('words: unfinished work, one machine, code in comments, empty names', () =>
     ['docs/a.md', `see\n${machine}`, /^2 says .*a path of one machine/],
     ['src/base/b.ts', `// const x = 1;`, /^1 is commented-out code/],
     ['src/base/c.ts', `  // session.close(reason);`, /^1 is commented-out code/],
-    ['src/base/d.ts', `// The queue is bounded; the rest is dropped and counted;\n// see [MQTT-3.3.4-9].`],
+    ['src/base/d.ts', `// The queue is bounded; the rest is dropped and counted;\n// see section 3.3.4.`],
     ['src/base/e.ts', `// +---+---+\n// | 1 | 2 |\n// a: for each filter, one code`],
     ['src/base/string-utils.ts', `export const x = 1;`, /^0 "utils" in the name string-utils\.ts/],
     ['src/base/timerQueue.ts', `export const x = 1;`, /^0 file names are kebab-case/],

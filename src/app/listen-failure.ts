@@ -63,7 +63,7 @@ function holderLine(port: number, holder: PortHolder): string {
 
 function stopLine(holder: PortHolder): string {
   const isMosquitto = holder.kind !== 'hidden' && holder.name === 'mosquitto';
-  if (isMosquitto) return 'Or stop the other broker: sudo systemctl stop mosquitto';
+  if (isMosquitto) return 'Or stop the other broker: sudo systemctl stop mosquitto.';
   return holder.kind === 'process' ? `Or stop the other process: kill ${holder.pid}` : 'Or stop the other process.';
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MemoryLog } from '../../test/fixtures/memory-log.ts';
 import type { Accept, Listening, Transport } from '../base/link.ts';
-import { LOG_LEVELS, type Log } from '../base/log.ts';
 import { readConfig } from '../config/read-config.ts';
 import { planListeners } from './listen-plan.ts';
 import { openListeners } from './open-listeners.ts';
@@ -41,21 +41,20 @@ interface Outcome {
   readonly failure: StartFailure | null;
 }
 
-async function openWith(text: string, ports: readonly number[], failures: Record<string, string>): Promise<Outcome> {
-  const config = readConfig(new TextEncoder().encode(text), 'plant.conf');
+async function openWith(config: string, ports: readonly number[], failures: Record<string, string>): Promise<Outcome> {
+  const parsed = readConfig(new TextEncoder().encode(config), 'plant.conf');
   const transport = new FakeTransport(failures);
-  const lines: string[] = [];
-  const log: Log = {
-    has: (level) => LOG_LEVELS.includes(level),
-    write: (level, line) => lines.push(`${level} ${line}`),
+  const log = new MemoryLog();
+  const outcome = (failure: StartFailure | null) => {
+    return { open: [...transport.open], lines: log.lines.map(({ level, text }) => `${level} ${text}`), failure };
   };
   try {
-    const groups = await planListeners(config, ports);
-    await openListeners(groups, { transport, accept, log, command: 'zanzara', file: config.file });
-    return { open: [...transport.open], lines, failure: null };
+    const groups = await planListeners(parsed, ports);
+    await openListeners(groups, { transport, accept, log, command: 'zanzara', file: parsed.file });
+    return outcome(null);
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error;
-    return { open: [...transport.open], lines, failure: error };
+    return outcome(error);
   }
 }
 

@@ -6,7 +6,7 @@ import type { Listening } from '../base/link.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/read-config.ts';
 import { type Broker, createBroker } from '../core/broker.ts';
-import { createMemoryJournal } from '../modules/persistence/memory-journal.ts';
+import { createMemoryJournal } from '../modules/persistence/index.ts';
 import { createAnonymousGatekeeper } from '../modules/security/index.ts';
 import { systemClock } from '../transport/node/node-clock.ts';
 import { systemRandom } from '../transport/node/node-random.ts';

@@ -3,7 +3,8 @@
  * left to the garbage collector: a burst does not hold its memory for ever.
  *
  * A chunk given twice would carry the bytes of two connections at once, one client's messages to another. So `give`
- * looks for the chunk among those it has, which costs little beside the system call that each chunk stands for.
+ * looks for the chunk among those it has: 0.1 to 0.3 us while it keeps up to 256, little beside the system call that
+ * each chunk stands for. Measured, a Set beside the array only wins beyond that, so keep a few hundred at most.
  */
 import { assert } from './assert.ts';
 

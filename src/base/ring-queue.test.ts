@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { RingQueue } from './ring-queue.ts';
 
@@ -80,6 +82,28 @@ describe('RingQueue', () => {
       4,
     );
     assert.deepEqual(contents(queue), [6, 8, 10, 12]);
+  });
+
+  test('what has left the queue is not kept alive by it', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage: () => void = runInNewContext('gc');
+    const queue = new RingQueue<{ name: string }>();
+    const push = (name: string) => {
+      const value = { name };
+      queue.push(value);
+      return new WeakRef(value);
+    };
+    const gone = ['shifted', 'filtered', 'kept', 'filtered'].map(push);
+    queue.shift();
+    queue.filterInto((value) => value.name === 'kept');
+    // A WeakRef holds its target until the running job is over.
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+    assert.deepEqual(
+      gone.map((ref) => ref.deref() !== undefined),
+      [false, false, true, false],
+    );
+    assert.equal(queue.length, 1);
   });
 
   test('replaceAt', () => {

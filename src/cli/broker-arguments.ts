@@ -24,7 +24,8 @@ const NOT_YET: ReadonlyMap<string, string> = new Map([
 /** Reads the arguments that follow the program's name. The first wrong one ends it. */
 export function parseBrokerArguments(argv: readonly string[]): BrokerArguments {
   const ports: number[] = [];
-  const request = { configFile: null as string | null, ports, isVerbose: false, isQuiet: false, isConfigTest: false };
+  const flags = { isVerbose: false, isQuiet: false, isConfigTest: false };
+  let configFile: string | null = null;
   for (let index = 0; index < argv.length; index++) {
     const word = argv[index] ?? '';
     switch (word) {
@@ -35,20 +36,20 @@ export function parseBrokerArguments(argv: readonly string[]): BrokerArguments {
         return { kind: 'version' };
       case '-v':
       case '--verbose':
-        request.isVerbose = true;
+        flags.isVerbose = true;
         break;
       case '-q':
       case '--quiet':
-        request.isQuiet = true;
+        flags.isQuiet = true;
         break;
       case '--test-config':
-        request.isConfigTest = true;
+        flags.isConfigTest = true;
         break;
       case '-c':
       case '--config-file': {
         const file = argv[++index];
         if (file === undefined) return wrong(`${word} argument given, but no config file specified.`);
-        request.configFile = file;
+        configFile = file;
         break;
       }
       case '-p':
@@ -61,8 +62,8 @@ export function parseBrokerArguments(argv: readonly string[]): BrokerArguments {
         return unknown(word);
     }
   }
-  if (request.isConfigTest && request.configFile === null) return wrong('Please provide a configuration file to test.');
-  return { kind: 'run', request };
+  if (flags.isConfigTest && configFile === null) return wrong('Please provide a configuration file to test.');
+  return { kind: 'run', request: { configFile, ports, ...flags } };
 }
 
 function takePort(ports: number[], word: string, text: string | undefined): WrongArguments | null {

@@ -13,6 +13,7 @@ import type { PublishPacket } from '../protocol/packets.ts';
 import { EMPTY_PROPERTIES, PacketType } from '../protocol/packets.ts';
 import { readProperties } from '../protocol/properties.ts';
 import { ProtocolError, violation } from '../protocol/protocol-error.ts';
+import { copyBytes } from '../protocol/read.ts';
 import { Reason, type ReasonCode } from '../protocol/reasons.ts';
 import type { TopicName } from '../protocol/topic.ts';
 import type { ProtocolVersion } from '../protocol/version.ts';
@@ -231,7 +232,7 @@ function messageOf(packet: PublishPacket, topic: TopicName, version: ProtocolVer
   const { bytes, qos, retain, dup, packetId } = packet;
   return {
     topic: topic.text,
-    payload: bytes.slice(packet.payloadStart, packet.payloadEnd),
+    payload: copyBytes(bytes, packet.payloadStart, packet.payloadEnd),
     qos,
     retain,
     dup,

@@ -8,10 +8,8 @@ import type { ProtocolVersion, Qos } from '../protocol/version.ts';
 import type { Delivery } from './model/delivery.ts';
 import type { OwnedMessage } from './model/message.ts';
 import type { Subscription } from './model/subscription.ts';
+import type { Ticket } from './model/ticket.ts';
 import type { Will } from './model/will.ts';
-
-/** A growing number given to each change that must become durable; 0 stands for "nothing to wait for". */
-export type Ticket = number;
 
 // ---------------------------------------------------------------------------------------------------- Gatekeeper
 
@@ -131,4 +129,4 @@ export interface Counters {
   internalErrors: number;
 }
 
-export type { Delivery, OwnedMessage, Qos, Subscription, Will };
+export type { Delivery, OwnedMessage, Qos, Subscription, Ticket, Will };

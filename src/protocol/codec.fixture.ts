@@ -62,12 +62,12 @@ export function bytesOf(notation: string): Uint8Array {
 }
 
 function parseNotation(notation: string): { readonly bytes: number[]; readonly rest: string } {
-  let bytes: number[] = [];
+  const bytes: number[] = [];
   let rest = notation.trimStart();
   while (rest !== '' && !rest.startsWith('}')) {
     const step = parseToken(rest);
-    if (step.isRest) return { bytes: [...bytes, ...withLength(step.bytes)], rest: step.rest };
-    bytes = bytes.concat(step.bytes);
+    for (const byte of step.isRest ? withLength(step.bytes) : step.bytes) bytes.push(byte);
+    if (step.isRest) return { bytes, rest: step.rest };
     rest = step.rest.trimStart();
   }
   return { bytes, rest };

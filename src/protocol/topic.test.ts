@@ -138,7 +138,7 @@ describe('topic names', () => {
     assert.equal(parseTopicName('a\ud800'), null);
   });
 
-  test('[MQTT5-1.5.4-3] [MQTT3-1.5.3-3] [MQTT5-4.7.3-4] [MQTT3-4.7.3-4] keep every character as it is', () => {
+  test('[MQTT5-1.5.4-3] [MQTT3-1.5.3-3] keep every character as it is', () => {
     for (const text of ['\ufeffa', 'a\ufeff', '\u00e9', 'e\u0301', 'A', 'a']) assert.equal(readName(text).text, text);
   });
 });

@@ -80,7 +80,9 @@ test('-q says nothing at all, whatever happens, and beats -v', limit, async (con
   const port = await freePort();
   const broker = new BrokerProcess(context, ['-v', '-q', '-p', `${port}`]);
   await answers(context, port);
-  assert.equal((await connectMqtt(context, port)).returnCode, 0);
+  const { socket, returnCode } = await connectMqtt(context, port);
+  socket.destroy();
+  assert.equal(returnCode, 0);
   await broker.stop('SIGTERM');
   assert.equal(broker.stderr + broker.stdout, '');
 });
@@ -102,7 +104,7 @@ test('-v logs what log_type leaves out', limit, async (context) => {
       const file = configFile(context, `listener ${free} 127.0.0.1\nallow_anonymous true\nlog_type information\n`);
       return [...flags, '-c', file];
     });
-    await connectMqtt(context, port);
+    (await connectMqtt(context, port)).socket.destroy();
     await broker.stop('SIGTERM');
     return broker.stderr;
   };

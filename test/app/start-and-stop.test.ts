@@ -136,8 +136,30 @@ test('a port that the configuration opens twice', limit, async (context) => {
 test('nobody reads the log any more: the broker goes on', limit, async (context) => {
   const { broker, port } = await startOnFreePort(context, (free) => ['-v', '-p', `${free}`]);
   broker.child.stderr.destroy();
-  for (let count = 0; count < 3; count++) assert.equal((await connectMqtt(context, port)).returnCode, 0);
+  for (let count = 0; count < 3; count++) {
+    const { socket, returnCode } = await connectMqtt(context, port);
+    socket.destroy();
+    assert.equal(returnCode, 0);
+  }
   broker.child.kill('SIGTERM');
   const [code] = await once(broker.child, 'exit');
   assert.equal(code, 0);
 });
+
+for (const [what, statement] of [
+  ['an exception that nobody catches', 'throw new Error("boom\\nbang")'],
+  ['a rejection that nobody handles', 'Promise.reject(new Error("boom\\nbang"))'],
+] as const) {
+  test(`${what} is logged and ends the broker with exit code 70`, limit, async (context) => {
+    const [node, main] = MAIN;
+    const fault = `data:text/javascript,process.on('SIGWINCH', () => { ${statement} })`;
+    const program = [node, '--import', fault, main];
+    const { broker } = await startOnFreePort(context, (free) => ['-p', `${free}`], program);
+    assert.deepEqual(await broker.stop('SIGWINCH'), { code: 70, signal: null });
+    const first = broker.lines.indexOf(
+      'Error: This is a defect of Zanzara. Please report it with the lines that follow.',
+    );
+    assert.deepEqual(broker.lines.slice(first + 1, first + 3), ['Error: boom', 'bang']);
+    assert.ok(broker.lines.length > first + 3, 'the stack follows');
+  });
+}

@@ -18,11 +18,11 @@ describe('the tests and the checklist of the standard', () => {
     coverage = assign(lists, readMentions(readFacts(tree)));
   });
 
-  test('the lists hold every statement that a server must keep or police', () => {
+  test('the lists hold every numbered statement of the standards and every known weakness', () => {
     const sizes = lists.map(({ name, items }) => [name, items.length]);
     assert.deepEqual(sizes, [
-      ['MQTT 5.0', 239],
-      ['MQTT 3.1.1', 133],
+      ['MQTT 5.0', 251],
+      ['MQTT 3.1.1', 141],
       ['Security cases', 57],
     ]);
   });

@@ -21,8 +21,8 @@ const doNothing = (): void => undefined;
 
 /** The chunks of all outboxes of a broker. */
 export class OutboxPools {
-  readonly small = new BufferPool(SMALL_CHUNK_BYTES, 4096);
-  readonly large = new BufferPool(LARGE_CHUNK_BYTES, 256);
+  readonly small = new BufferPool(SMALL_CHUNK_BYTES, 256);
+  readonly large = new BufferPool(LARGE_CHUNK_BYTES, 128);
 
   give(chunk: Uint8Array): void {
     if (chunk.length === SMALL_CHUNK_BYTES) this.small.give(chunk);

@@ -45,7 +45,9 @@ const LINGER_MS = 2000;
 const HELD_MAX = 2048;
 /** While more than this is missing of a large packet, its bytes count as a sign of life. */
 const LARGE_REST_BYTES = 1000;
+/** Read as MQTT it is a CONNECT with flags that no client sets. */
 const TLS_HANDSHAKE_BYTE = 0x16;
+const TLS_HINT = '; it appears to be using TLS to connect to a non-TLS listener';
 
 /** What all connections of a broker share. */
 export interface ConnectionParts {
@@ -76,6 +78,8 @@ export class Connection implements LinkEvents, Entrant {
   #unread: Uint8Array | null = null;
   #onAuth: ((data: Uint8Array | null, method: string | null) => void | Promise<void>) | null = null;
   #abandonAuth: (() => void) | null = null;
+  /** What the log adds to an error. */
+  #hint = '';
   #keepAliveMs = 0;
   #lastPacketMs: number;
   #lastSentMs = 0;
@@ -245,9 +249,7 @@ export class Connection implements LinkEvents, Entrant {
     const type = firstByte >> 4;
     if (this.#phase === 'connecting') {
       if (type === PacketType.Connect) return;
-      const hint =
-        firstByte === TLS_HANDSHAKE_BYTE ? ': it appears to be using TLS to connect to a non-TLS listener' : '';
-      throw new ProtocolError(Reason.ProtocolError, 'MQTT-3.1.0-1', `the first packet is not CONNECT${hint}`);
+      throw new ProtocolError(Reason.ProtocolError, 'MQTT-3.1.0-1', 'the first packet is not CONNECT');
     }
     if (
       this.#phase === 'connected'
@@ -289,6 +291,7 @@ export class Connection implements LinkEvents, Entrant {
   }
 
   #onConnect(bytes: Uint8Array, header: FrameHeader): void | Promise<void> {
+    if (header.firstByte === TLS_HANDSHAKE_BYTE) this.#hint = TLS_HINT;
     const { version } = readProtocolVersion(bytes, header.bodyStart, header.bodyEnd);
     this.#version = version;
     this.#hasVersion = true;
@@ -430,7 +433,7 @@ export class Connection implements LinkEvents, Entrant {
     }
     counters.protocolErrors += 1;
     const statement = error.statement === '' ? '' : ` [${error.statement}]`;
-    log.write('notice', `Protocol error from ${this.#name()}: ${error.message}${statement}.`);
+    log.write('notice', `Protocol error from ${this.#name()}: ${error.message}${statement}${this.#hint}.`);
     const words = wordsFor(error.reason);
     if (this.#phase === 'connected') this.disconnect(error.reason, words);
     else this.#failEntry(error.reason, words);

@@ -1,6 +1,6 @@
-import type { Ticket } from '../ports.ts';
 import type { Message } from './message.ts';
 import type { Subscription } from './subscription.ts';
+import type { Ticket } from './ticket.ts';
 
 /** Whoever routing delivers to: a session. Routing knows nothing else of it. */
 export interface DeliveryTarget {

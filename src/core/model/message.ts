@@ -7,6 +7,7 @@
  * Whoever keeps a message calls `own()`: the first call copies the payload, later calls return the same object. Reading
  * works alike on both. Properties that the broker only forwards stay encoded, so that they leave as they came.
  */
+import { copyBytes } from '../../protocol/read.ts';
 import type { TopicName } from '../../protocol/topic.ts';
 import type { Qos } from '../../protocol/version.ts';
 
@@ -83,7 +84,7 @@ export class BorrowedMessage implements Message {
   own(): OwnedMessage {
     if (this.#owned !== null) return this.#owned;
     const { topic, qos, retain, expiresAtMs, publisherId, forwardedProperties } = this;
-    const bytes = this.bytes.slice(this.payloadStart, this.payloadEnd);
+    const bytes = copyBytes(this.bytes, this.payloadStart, this.payloadEnd);
     this.#owned = new OwnedMessage({ topic, qos, retain, expiresAtMs, forwardedProperties, publisherId, bytes });
     return this.#owned;
   }

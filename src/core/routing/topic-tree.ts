@@ -1,25 +1,37 @@
 /**
  * All subscriptions, found by topic name in a time that grows with what matches and not with how many there are.
  *
- * Two parts. A filter without wildcards matches exactly one topic, so all of those stand in one map by their text: most
- * subscriptions of a plant are such, and each costs one look-up and one entry. Filters with wildcards stand in a tree by
- * level. A match goes down that tree level by level with the set of nodes reached so far; a topic of n levels can reach
- * a node only along literal and `+` edges, so it visits no more than the filters that agree with a beginning of it.
- * Rejected: everything in the tree (three times the memory), and recursion (depth is the client's choice).
+ * A tree by filter level. A match goes down level by level with the set of nodes reached so far; it reaches no more nodes
+ * than there are different beginnings of filters that agree with the topic. The tree is made of numbers: levels
+ * (level-table), nodes (node-table, node-ref), edges (edge-table). A match mostly waits for memory, and so it waits once per
+ * step; objects with a Map each took twice the time and the memory. No recursion: depth is the client's choice.
  *
- *   Plant1/+/state     root --Plant1--> o --plus--> o --state--> o.here
- *   Plant1/#           root --Plant1--> o.below                          also matches `Plant1` itself
+ *   Plant1/+/state     root --Plant1--> o --+--> o --state--> o.here
+ *   Plant1/#           root --Plant1--> o.below                         found on reaching `Plant1`, even as the last level
  *
- * Invariant: a node other than the root has a child or a subscription. Nothing is normalised [MQTT-4.7.3-4].
+ * Invariant: a node other than the root has a child or an entry. Nothing is normalised [MQTT-4.7.3-4].
  */
 import type { TopicFilter } from '../../protocol/topic.ts';
 import type { DeliveryTarget } from '../model/delivery-target.ts';
 import type { Subscription } from '../model/subscription.ts';
-import { FilterNode, type FilterPath, findPath, makeNode, pruneEmpty } from './filter-node.ts';
+import { NO_EDGE } from './edge-table.ts';
+import { FilterTree } from './filter-tree.ts';
 import { levelEnd } from './level.ts';
+import { NO_LEVEL, PLUS } from './level-table.ts';
+import {
+  BELOW_IS_LONE,
+  HAS_BELOW,
+  HAS_HERE,
+  HAS_LITERAL,
+  HAS_PLUS,
+  HERE_IS_LONE,
+  type NodeRef,
+  nodeOf,
+} from './node-ref.ts';
 import type { SharedGroup } from './shared-group.ts';
 import {
   collect,
+  collectLone,
   countIn,
   type FilterEntry,
   groupIn,
@@ -27,25 +39,26 @@ import {
   withoutSubscription,
   withSubscription,
 } from './subscribers.ts';
-import { WideMap } from './wide-map.ts';
 
 export type { MatchResult };
 
 const DOLLAR = 0x24;
-/** Filters without wildcards stand at no node. */
-const EXACT_PATH: FilterPath = { nodes: [], levels: [] };
 /** Room for reached nodes that is kept from one match to the next. */
 const REACHED_KEPT_MAX = 4096;
 
 export class TopicTree {
-  readonly #exact = new WideMap<FilterEntry>();
-  readonly #root = new FilterNode();
+  readonly #tree: FilterTree;
   #version = 0;
   #subscriptionCount = 0;
   #sharedCount = 0;
-  /** The nodes reached at the present level of a match, and those at the next one: used again by every match. */
-  #reached: FilterNode[] = [];
-  #reachedNext: FilterNode[] = [];
+  /** What is reached at the present level of a match, and at the next one: used again by every match. */
+  #reached: NodeRef[] = [];
+  #reachedNext: NodeRef[] = [];
+
+  /** `seed`: any number that clients cannot know, so that they cannot choose filters that slow the tree down. */
+  constructor(seed = 0) {
+    this.#tree = new FilterTree(seed);
+  }
 
   /** Grows with every change: what was matched at another version may be out of date. */
   get version(): number {
@@ -61,41 +74,40 @@ export class TopicTree {
     return this.#sharedCount;
   }
 
+  /** Nodes and different levels in use: shows that nothing is left behind. */
+  get size(): { readonly nodes: number; readonly levels: number } {
+    return { nodes: this.#tree.nodes.count, levels: this.#tree.levels.count };
+  }
+
   /** Adds a subscription. One of the same target to the same filter is replaced in its place [MQTT-3.8.4-3]. */
   add(subscription: Subscription): void {
-    const { filter } = subscription.filter;
-    const node = hasWildcard(filter) ? makeNode(this.#root, filter) : null;
-    const before = this.#entryAt(node, filter);
-    const countBefore = countIn(before, subscription.filter);
-    // A map keeps its first key: without this, the text of a subscription that is gone.
-    if (node === null && before !== undefined) this.#exact.delete(filter);
+    const { filter } = subscription;
+    const path = this.#tree.makePath(filter.filter);
+    const before = this.#tree.entryAt(path);
+    const countBefore = countIn(before, filter);
     const after = withSubscription(before, subscription);
-    this.#setEntry(node, filter, after);
-    this.#changed(countIn(after, subscription.filter) - countBefore, subscription.filter);
+    this.#tree.setEntryAt(path, after);
+    this.#changed(countIn(after, filter) - countBefore, filter);
   }
 
   /** Removes the subscription with this filter text, its share name included. @returns false when there is none. */
   remove(target: DeliveryTarget, filter: TopicFilter): boolean {
-    const path = hasWildcard(filter.filter) ? findPath(this.#root, filter.filter) : EXACT_PATH;
-    if (path === null) return false;
-    const node = path.nodes.at(-1) ?? null;
-    const before = this.#entryAt(node, filter.filter);
-    if (before === undefined) return false;
+    const path = this.#tree.findPath(filter.filter);
+    const before = path === null ? undefined : this.#tree.entryAt(path);
+    if (path === null || before === undefined) return false;
     const countBefore = countIn(before, filter);
     const after = withoutSubscription(before, target, filter);
     const countChange = countIn(after, filter) - countBefore;
     if (countChange === 0) return false;
-    this.#setEntry(node, filter.filter, after);
-    pruneEmpty(path);
+    this.#tree.setEntryAt(path, after);
     this.#changed(countChange, filter);
     return true;
   }
 
   /** The group a shared subscription with this filter belongs to; null when it has no members. */
   findGroup(filter: TopicFilter): SharedGroup | null {
-    if (filter.shareName === null) return null;
-    const path = hasWildcard(filter.filter) ? findPath(this.#root, filter.filter) : EXACT_PATH;
-    const entry = path === null ? undefined : this.#entryAt(path.nodes.at(-1) ?? null, filter.filter);
+    const path = filter.shareName === null ? null : this.#tree.findPath(filter.filter);
+    const entry = path === null ? undefined : this.#tree.entryAt(path);
     return entry === undefined ? null : groupIn(entry, filter.text);
   }
 
@@ -104,15 +116,15 @@ export class TopicTree {
    * A filter that begins with a wildcard does not match a topic that begins with `$` [MQTT-4.7.2-1].
    */
   match(topic: string, into: MatchResult): void {
-    const exact = this.#exact.get(topic);
-    if (exact !== undefined) collect(exact, into);
+    const { levels, rootRef } = this.#tree;
     const isSystem = topic.charCodeAt(0) === DOLLAR;
-    if (!isSystem && this.#root.below !== undefined) collect(this.#root.below, into);
-    this.#reached[0] = this.#root;
+    if (!isSystem) this.#arrive(rootRef & ~HAS_HERE, false, into);
+    this.#reached[0] = isSystem ? rootRef & ~HAS_PLUS : rootRef;
     let reachedCount = 1;
     for (let start = 0; start <= topic.length && reachedCount > 0; ) {
       const end = levelEnd(topic, start);
-      reachedCount = this.#advance(topic, start, end, reachedCount, into);
+      const level = levels.find(topic.slice(start, end));
+      reachedCount = this.#step(level, reachedCount, end === topic.length, into);
       start = end + 1;
     }
     // After an unusual match, give the room back.
@@ -120,45 +132,38 @@ export class TopicTree {
     if (this.#reachedNext.length > REACHED_KEPT_MAX) this.#reachedNext = [];
   }
 
-  #advance(topic: string, start: number, end: number, reachedCount: number, into: MatchResult): number {
+  /** From the nodes reached so far to those one level further. @returns how many those are. */
+  #step(level: number, reachedCount: number, isLast: boolean, into: MatchResult): number {
+    const { edges } = this.#tree;
     const reached = this.#reached;
     const reachedNext = this.#reachedNext;
-    const isLast = end === topic.length;
-    const skipsPlus = start === 0 && topic.charCodeAt(0) === DOLLAR;
-    let level: string | null = null;
     let nextCount = 0;
     for (let index = 0; index < reachedCount; index += 1) {
-      const node = reached[index];
-      if (node === undefined) break;
-      const plus = skipsPlus ? null : node.plus;
-      if (plus !== null) {
-        arrive(plus, isLast, into);
-        reachedNext[nextCount++] = plus;
-      }
-      if (!node.hasLiteralChildren) continue;
-      level ??= topic.slice(start, end);
-      const child = node.literal(level);
-      if (child !== null) {
-        arrive(child, isLast, into);
+      const ref = reached[index] ?? 0;
+      if ((ref & HAS_PLUS) !== 0) {
+        const child = edges.find(nodeOf(ref), PLUS);
+        this.#arrive(child, isLast, into);
         reachedNext[nextCount++] = child;
       }
+      if ((ref & HAS_LITERAL) === 0 || level === NO_LEVEL) continue;
+      const child = edges.find(nodeOf(ref), level);
+      if (child === NO_EDGE) continue;
+      this.#arrive(child, isLast, into);
+      reachedNext[nextCount++] = child;
     }
     this.#reached = reachedNext;
     this.#reachedNext = reached;
     return nextCount;
   }
 
-  #entryAt(node: FilterNode | null, filter: string): FilterEntry | undefined {
-    if (node === null) return this.#exact.get(filter);
-    return filter.endsWith('#') ? node.below : node.here;
-  }
-
-  #setEntry(node: FilterNode | null, filter: string, entry: FilterEntry | undefined): void {
-    if (node === null) {
-      if (entry === undefined) this.#exact.delete(filter);
-      else this.#exact.set(filter, entry);
-    } else if (filter.endsWith('#')) node.below = entry;
-    else node.here = entry;
+  /** Takes what a match finds at a node: `#` below it matches the node itself too, the rest only if the topic ends here. */
+  #arrive(ref: NodeRef, isLast: boolean, into: MatchResult): void {
+    if ((ref & HAS_BELOW) !== 0) {
+      take(this.#tree.nodes.below.get(nodeOf(ref)), (ref & BELOW_IS_LONE) !== 0, into);
+    }
+    if (isLast && (ref & HAS_HERE) !== 0) {
+      take(this.#tree.nodes.here.get(nodeOf(ref)), (ref & HERE_IS_LONE) !== 0, into);
+    }
   }
 
   #changed(countChange: number, filter: TopicFilter): void {
@@ -168,12 +173,8 @@ export class TopicTree {
   }
 }
 
-/** What a match finds on reaching a node: `#` matches the node itself too, the rest only if the topic ends here. */
-function arrive(node: FilterNode, isLast: boolean, into: MatchResult): void {
-  if (node.below !== undefined) collect(node.below, into);
-  if (isLast && node.here !== undefined) collect(node.here, into);
-}
-
-function hasWildcard(filter: string): boolean {
-  return filter.includes('+') || filter.includes('#');
+function take(entry: FilterEntry | undefined, isLone: boolean, into: MatchResult): void {
+  if (entry === undefined) return;
+  if (isLone) collectLone(entry, into);
+  else collect(entry, into);
 }
