@@ -91,9 +91,10 @@ export class Session implements DeliveryTarget {
     this.#expirySeconds = expirySeconds;
     this.#parts.timers.remove(this.#willTimer);
     this.#parts.timers.remove(this.#expiryTimer);
+    const isWillTold = this.#will !== null || will !== null;
     this.#will = will;
     const stored = this.tell({ kind: 'session', clientId, userName: identity.userName, expirySeconds });
-    return Math.max(stored, this.#tellWill());
+    return isWillTold ? Math.max(stored, this.#tellWill()) : stored;
   }
 
   /** The client went away between its claim and CONNACK: as if it had been connected and lost its link. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ConnectRequest, Gatekeeper } from '../../../src/core/ports.ts';
 import { createHarness, fromHex, type Harness } from '../../fixtures/broker-harness.ts';
+import { gatekeeperWith } from '../../fixtures/fake-gatekeeper.ts';
 import {
   field,
   frame,
@@ -39,17 +40,12 @@ function assertTaken(house: Harness, bytes: Uint8Array): void {
 
 /** The requests that authentication was asked about. */
 function recordRequests(requests: ConnectRequest[]): Gatekeeper {
-  return {
-    rulesVersion: 1,
+  return gatekeeperWith({
     authenticate: (request) => {
       requests.push(request);
       return { kind: 'allowed' };
     },
-    mayPublish: () => true,
-    maySubscribe: () => true,
-    mayReceive: () => true,
-    startEnhanced: () => null,
-  };
+  });
 }
 
 describe('3.1.0 where CONNECT stands', () => {
@@ -391,10 +387,7 @@ describe('3.1.4 response to CONNECT', () => {
   });
 
   test('[MQTT3-3.1.4-5] packets that wait for an answer about CONNECT are dropped when it is a refusal', async () => {
-    const gatekeeper: Gatekeeper = {
-      ...recordRequests([]),
-      authenticate: () => Promise.resolve({ kind: 'refused', reason: 0x87 }),
-    };
+    const gatekeeper = gatekeeperWith({ authenticate: () => Promise.resolve({ kind: 'refused', reason: 0x87 }) });
     const house = createHarness({ gatekeeper });
     const peer = house.peer();
     peer.send(joined(rawConnect(), rawPublish('a', { flags: 1, payload: 'x' })));

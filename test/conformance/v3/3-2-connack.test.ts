@@ -3,20 +3,14 @@ import { describe, test } from 'node:test';
 import type { AuthenticateAnswer, Gatekeeper } from '../../../src/core/ports.ts';
 import { Reason, type ReasonCode } from '../../../src/protocol/reasons.ts';
 import { createHarness, fromHex, type Harness } from '../../fixtures/broker-harness.ts';
+import { gatekeeperWith } from '../../fixtures/fake-gatekeeper.ts';
 import { field, rawConnect } from '../../fixtures/raw-packets.ts';
 import { assertRefusedSilently, Witness } from '../../fixtures/reactions.ts';
 
 const DURABLE = { cleanStart: false };
 
 function answering(answer: AuthenticateAnswer | Promise<AuthenticateAnswer>): Gatekeeper {
-  return {
-    rulesVersion: 1,
-    authenticate: () => answer,
-    mayPublish: () => true,
-    maySubscribe: () => true,
-    mayReceive: () => true,
-    startEnhanced: () => null,
-  };
+  return gatekeeperWith({ authenticate: () => answer });
 }
 
 /** A house that keeps a session with a queued message for `client`. */
@@ -117,7 +111,7 @@ describe('3.2 CONNACK', () => {
 
   test('[MQTT3-3.2.2-4] a refusal reports no session though one is kept, and leaves it alone', () => {
     let answer: AuthenticateAnswer = { kind: 'allowed' };
-    const gatekeeper: Gatekeeper = { ...answering(answer), authenticate: () => answer };
+    const gatekeeper = gatekeeperWith({ authenticate: () => answer });
     const house = houseWithQueue(gatekeeper);
     answer = { kind: 'refused', reason: Reason.NotAuthorized };
     const refused = house.peer();
@@ -131,7 +125,7 @@ describe('3.2 CONNACK', () => {
 
   test('[MQTT3-3.2.2-5] a refused client does not take over the connection of its identifier', () => {
     let answer: AuthenticateAnswer = { kind: 'allowed' };
-    const house = createHarness({ gatekeeper: { ...answering(answer), authenticate: () => answer } });
+    const house = createHarness({ gatekeeper: gatekeeperWith({ authenticate: () => answer }) });
     const holder = house.client('client');
     answer = { kind: 'refused', reason: Reason.NotAuthorized };
     const refused = house.peer();

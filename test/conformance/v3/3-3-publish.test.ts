@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Gatekeeper } from '../../../src/core/ports.ts';
 import { createHarness, fromHex, type Harness, type Peer } from '../../fixtures/broker-harness.ts';
+import { gatekeeperWith } from '../../fixtures/fake-gatekeeper.ts';
 import { ILL_FORMED, rawPublish } from '../../fixtures/raw-packets.ts';
 import { assertEndsClient, Witness } from '../../fixtures/reactions.ts';
 
@@ -321,14 +321,7 @@ describe('3.3.4 and 3.3.5 what follows a PUBLISH', () => {
   });
 
   test('[MQTT3-3.3.5-2] a PUBLISH without the right to it is acknowledged as ever and goes nowhere', () => {
-    const gatekeeper: Gatekeeper = {
-      rulesVersion: 1,
-      authenticate: () => ({ kind: 'allowed' }),
-      mayPublish: (_identity, topic) => topic.text !== 'forbidden',
-      maySubscribe: () => true,
-      mayReceive: () => true,
-      startEnhanced: () => null,
-    };
+    const gatekeeper = gatekeeperWith({ mayPublish: (_identity, topic) => topic.text !== 'forbidden' });
     const house = createHarness({ gatekeeper });
     const { sub, pub } = pair(house, '#');
     pub.publish('forbidden', 'x', { qos: 0, retain: true });

@@ -2,18 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Gatekeeper } from '../../../src/core/ports.ts';
 import { createHarness, fromHex } from '../../fixtures/broker-harness.ts';
+import { gatekeeperWith } from '../../fixtures/fake-gatekeeper.ts';
 import { rawSubscribe } from '../../fixtures/raw-packets.ts';
 
 /** Refuses filters that begin with `no`; answers later where `isLater`. */
 function refusing(isLater: boolean): Gatekeeper {
-  return {
-    rulesVersion: 1,
-    authenticate: () => ({ kind: 'allowed' }),
-    mayPublish: () => true,
-    maySubscribe: (_identity, { text }) => (isLater ? Promise.resolve(!text.startsWith('no')) : !text.startsWith('no')),
-    mayReceive: () => true,
-    startEnhanced: () => null,
-  };
+  const isAllowed = (filter: string): boolean => !filter.startsWith('no');
+  return gatekeeperWith({
+    maySubscribe: (_identity, { text }) => (isLater ? Promise.resolve(isAllowed(text)) : isAllowed(text)),
+  });
 }
 
 describe('3.9 SUBACK', () => {

@@ -34,7 +34,7 @@ describe('4.7.1 wildcards', () => {
   test('[MQTT3-4.7.1-2] the multi-level wildcard stands alone or behind a slash, and last', () => {
     const house = createHarness();
     const witness = new Witness(house);
-    for (const filter of ['a#', '#a', 'a/#/b', '##', 'a/##', '#/', '+#', '#+', 'a/b#', '/#/']) {
+    for (const filter of ['a#', '#a', 'a/#/b', '##', 'a/##', '#/', 'a/b#', '/#/']) {
       assertEndsClient({ house, witness, says: /'#' must be/ }, rawSubscribe([[filter, 0]]));
       assertEndsClient({ house, witness, says: /'#' must be/ }, rawUnsubscribe([filter]));
     }

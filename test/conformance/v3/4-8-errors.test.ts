@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Gatekeeper } from '../../../src/core/ports.ts';
 import { createHarness, fromHex } from '../../fixtures/broker-harness.ts';
+import { gatekeeperWith } from '../../fixtures/fake-gatekeeper.ts';
 import { field, joined, rawPublish } from '../../fixtures/raw-packets.ts';
 import { assertEndsClient, provoke, Witness } from '../../fixtures/reactions.ts';
 
@@ -70,18 +70,13 @@ describe('4.8 handling errors', () => {
 
   for (const isLater of [false, true]) {
     test(`[MQTT3-4.8.0-2] an error while serving a packet closes the connection it came on${isLater ? ', later too' : ''}`, async () => {
-      const broken: Gatekeeper = {
-        rulesVersion: 1,
-        authenticate: () => ({ kind: 'allowed' }),
+      const broken = gatekeeperWith({
         mayPublish: (_identity, topic) => {
           if (topic.text !== 'breaks') return true;
           if (isLater) return Promise.reject(new Error('no answer from the directory'));
           throw new Error('no answer from the directory');
         },
-        maySubscribe: () => true,
-        mayReceive: () => true,
-        startEnhanced: () => null,
-      };
+      });
       const house = createHarness({ gatekeeper: broken });
       const watcher = house.client('watcher');
       watcher.subscribe('#');
