@@ -34,7 +34,7 @@ describe('FrameAssembler', () => {
         const all = Buffer.concat(bodies.map(frame));
         const { frames, assembler } = collector();
         for (let at = 0, turn = 0; at < all.length; turn++) {
-          const end = Math.min(at + cuts[turn % cuts.length]!, all.length);
+          const end = Math.min(at + (cuts[turn % cuts.length] ?? 1), all.length);
           // Borrowed bytes: spoiled as soon as push returns.
           const chunk = Uint8Array.from([0xaa, ...all.subarray(at, end), 0xaa]);
           assembler.push(chunk, 1, chunk.length - 1);

@@ -5,6 +5,7 @@
  * The window is counted as section 4.9 does, from Receive Maximum on each connection anew; released QoS 2 messages of an
  * earlier connection count as well, so the server never sees more than it allowed, however it counts.
  */
+import { assert } from '../base/assert.ts';
 import { RingQueue } from '../base/ring-queue.ts';
 import type { PublishFields } from '../protocol/encode/publish.ts';
 import { publishFrameBytes } from '../protocol/encode/publish.ts';
@@ -179,8 +180,16 @@ export class Outgoing {
   }
 
   #fillWindow(): void {
-    while (this.#hasRoom && this.#toRepeat.length > 0) this.#repeat(this.#toRepeat.shift()!);
-    while (this.#hasRoom && this.#parts.session.queue.length > 0) this.#sendQueued(this.#parts.session.dequeue()!);
+    while (this.#hasRoom) {
+      const message = this.#toRepeat.shift();
+      if (message === undefined) break;
+      this.#repeat(message);
+    }
+    while (this.#hasRoom) {
+      const message = this.#parts.session.dequeue();
+      if (message === undefined) break;
+      this.#sendQueued(message);
+    }
   }
 
   #repeat(message: OutgoingMessage): void {
@@ -207,7 +216,9 @@ export class Outgoing {
   /** For the first time. `[MQTT-4.3.2-1]` `[MQTT-4.3.2-2]` `[MQTT-4.3.3-1]` `[MQTT-4.3.3-2]` */
   #send(message: OutgoingMessage): void {
     const { session } = this.#parts;
-    message.packetId = session.packetIds.take()!;
+    const packetId = session.packetIds.take();
+    assert(packetId !== null, 'a message was sent without a free packet identifier');
+    message.packetId = packetId;
     session.sent.set(message.packetId, message);
     this.#active.add(message.packetId);
     this.#write(message);

@@ -125,17 +125,26 @@ export function propertiesOf(some: Partial<Properties>): Properties {
 
 /** Decodes one frame that stands between other bytes: `fill` before and behind it. */
 export function decodeFrame(frame: Uint8Array, version: ProtocolVersion, from: Sender, fill = 0xff): PlainPacket {
+  return plain(decodeBorrowed(frame, version, from, fill));
+}
+
+/** The same without following what a PUBLISH points to, for cases that must be refused before that. */
+export function decodeBorrowed(frame: Uint8Array, version: ProtocolVersion, from: Sender, fill = 0xff): Packet {
+  const behind = new Uint8Array(300).fill(fill);
+  return decodeBefore(behind, frame, version, from);
+}
+
+/** Decodes `frame` with `behind` directly behind it. */
+export function decodeBefore(behind: Uint8Array, frame: Uint8Array, version: ProtocolVersion, from: Sender): Packet {
   const start = 3;
-  const buffer = new Uint8Array(start + frame.length + 300).fill(fill);
+  const end = start + frame.length;
+  const buffer = new Uint8Array(end + behind.length).fill(0xee);
   buffer.set(frame, start);
+  buffer.set(behind, end);
   const header = createFrameHeader();
-  assert.equal(
-    readFrame(buffer, start, start + frame.length, header),
-    FrameStatus.Complete,
-    'the frame is not complete',
-  );
-  assert.equal(header.bodyEnd, start + frame.length, 'the frame ends elsewhere');
-  return plain(decodePacket(buffer, start, header, version, new TopicNames(), from));
+  assert.equal(readFrame(buffer, start, end, header), FrameStatus.Complete, 'the frame is not complete');
+  assert.equal(header.bodyEnd, end, 'the frame ends elsewhere');
+  return decodePacket(buffer, start, header, version, new TopicNames(), from);
 }
 
 /** The packet, or what a PUBLISH points to. */
@@ -254,7 +263,7 @@ export function testBad(rows: readonly BadRow[]): void {
   for (const [name, versions, from, notation, reason] of rows) {
     for (const version of [versions].flat()) {
       test(`version ${version}, refused: ${name}`, () => {
-        assertRefused(() => decodeFrame(bytesOf(notation), version, from), reason);
+        assertRefused(() => decodeBorrowed(bytesOf(notation), version, from), reason);
       });
     }
   }

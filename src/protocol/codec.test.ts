@@ -97,7 +97,7 @@ for (const version of ALL) {
         );
       });
 
-      test('T37 a random body is a packet or a ProtocolError, and nothing beside it is read', () => {
+      test('a random body is a packet or a ProtocolError, and nothing beside it is read', () => {
         fc.assert(
           fc.property(fc.integer({ min: 0, max: 255 }), fc.uint8Array({ maxLength: 200 }), (firstByte, body) => {
             assertContained(withFixedHeader(firstByte, body), version, from);
@@ -106,7 +106,7 @@ for (const version of ALL) {
         );
       });
 
-      test('T37 a frame with some bytes changed is a packet or a ProtocolError, and nothing beside it is read', () => {
+      test('a frame with some bytes changed is a packet or a ProtocolError, and nothing beside it is read', () => {
         const change = fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 }));
         fc.assert(
           fc.property(packets, fc.array(change, { minLength: 1, maxLength: 4 }), (packet, changes) => {
@@ -121,7 +121,7 @@ for (const version of ALL) {
         );
       });
 
-      test('T37 T52 a body cut off anywhere is a packet or a ProtocolError, and nothing beside it is read', () => {
+      test('T52 a body cut off anywhere is a packet or a ProtocolError, and nothing beside it is read', () => {
         fc.assert(
           fc.property(packets, fc.nat(), (packet, cut) => {
             const frame = encodePacket(packet, version);

@@ -102,6 +102,10 @@ function shortAscii(bytes: Uint8Array, start: number, end: number): string {
       bytes[at + 7]!,
     );
   }
+  if (at + 4 <= end) {
+    text += String.fromCharCode(bytes[at]!, bytes[at + 1]!, bytes[at + 2]!, bytes[at + 3]!);
+    at += 4;
+  }
   for (; at < end; at++) text += String.fromCharCode(bytes[at]!);
   return text;
 }

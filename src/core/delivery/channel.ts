@@ -9,7 +9,7 @@ import type { Link } from '../../base/link.ts';
 import { RingQueue } from '../../base/ring-queue.ts';
 import { writeAck } from '../../protocol/encode/ack.ts';
 import { type PublishFields, publishFrameBytes, writePublish } from '../../protocol/encode/publish.ts';
-import type { ReasonCode } from '../../protocol/reasons.ts';
+import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
 import type { TopicName } from '../../protocol/topic.ts';
 import type { ProtocolVersion, Qos } from '../../protocol/version.ts';
 import type { Message } from '../model/message.ts';
@@ -61,6 +61,7 @@ export class Channel {
   onRelief: () => void = () => undefined;
   readonly #parts: ChannelParts;
   readonly #held = new RingQueue<Held>();
+  #heldAnswerCount = 0;
   readonly #fields: PublishFields = emptyFields();
   #version: ProtocolVersion = 4;
   #packetBytesMax = Number.POSITIVE_INFINITY;
@@ -93,9 +94,14 @@ export class Channel {
     return this.outbox.stuckBytes > this.#parts.outboxHighBytes;
   }
 
-  /** Acknowledgements that wait for the journal. */
+  /** Packets that wait for the journal. */
   get heldCount(): number {
     return this.#held.length;
+  }
+
+  /** Of those: the acknowledgements that end an exchange which the peer began. */
+  get heldAnswerCount(): number {
+    return this.#heldAnswerCount;
   }
 
   /** Whether a packet of this size may be sent to this peer [MQTT-3.1.2-24]. */
@@ -118,8 +124,12 @@ export class Channel {
 
   /** Sends an acknowledgement when `ticket` is durable, in its turn. */
   ack(ticket: Ticket, type: AckType, packetId: number, reason: ReasonCode): void {
-    if (this.#mayGo(ticket)) this.#writeAck(type, packetId, reason);
-    else this.#hold({ ticket, kind: 'ack', type, packetId, reason });
+    if (this.#mayGo(ticket)) {
+      this.#writeAck(type, packetId, reason);
+      return;
+    }
+    if (isLastAnswer(type, reason)) this.#heldAnswerCount += 1;
+    this.#hold({ ticket, kind: 'ack', type, packetId, reason });
   }
 
   /** Sends a PUBLISH of QoS 2 when `ticket` is durable, in its turn. The message must be owned. */
@@ -195,6 +205,7 @@ export class Channel {
   #sendHeld(held: Held): void {
     switch (held.kind) {
       case 'ack':
+        if (isLastAnswer(held.type, held.reason)) this.#heldAnswerCount -= 1;
         this.#writeAck(held.type, held.packetId, held.reason);
         return;
       case 'bytes':
@@ -250,6 +261,11 @@ export class Channel {
     if (this.fits(publishFrameBytes(this.#version, fields))) this.#aliases.set(topic.text, fields.topicAlias);
     else fields.topicAlias = 0;
   }
+}
+
+/** After it the peer's message does not count any more against our Receive Maximum (section 4.9). */
+function isLastAnswer(type: AckType, reason: ReasonCode): boolean {
+  return type === 'puback' || type === 'pubcomp' || (type === 'pubrec' && reason >= Reason.UnspecifiedError);
 }
 
 function emptyFields(): PublishFields {

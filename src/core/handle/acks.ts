@@ -66,6 +66,8 @@ export function handlePubrel(
     channel.ack(0, 'pubcomp', packetId, Reason.PacketIdentifierNotFound);
     return;
   }
+  // One of an older connection takes nothing off the quota of this one.
+  if (client.unreleasedCount > 0) client.unreleasedCount -= 1;
   const ticket = session.tell({ kind: 'received-done', clientId: identity.clientId, packetId });
   channel.ack(ticket, 'pubcomp', packetId, Reason.Success);
 }

@@ -20,6 +20,8 @@ export interface Client {
   readonly isBridge: boolean;
   /** Most QoS 1 and 2 messages that it may have unacknowledged: the announced Receive Maximum; Infinity in 3.x. */
   readonly receiveMaximum: number;
+  /** QoS 2 messages taken in on this connection that wait for PUBREL. */
+  unreleasedCount: number;
   /** Session Expiry Interval of its CONNECT: a DISCONNECT may not raise it from 0. */
   readonly connectExpirySeconds: number;
   /** Topics by alias, from 1; empty slots are unknown aliases. Its length is bounded by Topic Alias Maximum. */

@@ -244,6 +244,7 @@ function makeClient(
     version: packet.version,
     isBridge: packet.isBridge,
     receiveMaximum: packet.version === 5 ? announced : Number.POSITIVE_INFINITY,
+    unreleasedCount: 0,
     connectExpirySeconds: sessionExpiry(packet),
     aliases: [],
     aliasesMax: packet.version === 5 ? settings.maxTopicAlias : 0,

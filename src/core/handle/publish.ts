@@ -85,7 +85,7 @@ function checkLimits(context: HandleContext, client: Client, packet: PublishPack
     throw new ProtocolError(Reason.RetainNotSupported, 'MQTT-3.2.2-14', 'retained messages are switched off');
   }
   if (packet.qos === 0 || client.version !== 5) return;
-  const open = client.session.receivedIds.size + client.channel.heldCount;
+  const open = client.unreleasedCount + client.channel.heldAnswerCount;
   if (open >= client.receiveMaximum && !client.session.receivedIds.has(packet.packetId)) {
     throw new ProtocolError(
       Reason.ReceiveMaximumExceeded,
@@ -169,6 +169,7 @@ function isRefusedByJournal(context: HandleContext, client: Client, head: Publis
 /** Keeps the id of a QoS 2 message until PUBREL; the id goes into the same commit as the message [MQTT-4.3.3-8]. */
 function takeIn(client: Client, packetId: number, ticket: Ticket): void {
   client.session.receivedIds.add(packetId);
+  client.unreleasedCount += 1;
   const stored = client.session.tell({ kind: 'received', clientId: client.identity.clientId, packetId });
   client.channel.ack(Math.max(ticket, stored), 'pubrec', packetId, Reason.Success);
 }

@@ -389,9 +389,9 @@ export class Connection implements LinkEvents, Entrant {
   #sendConnack(reason: ReasonCode): void {
     const version = this.#version;
     const code = version === 5 ? reason : connackReturnCode(reason);
-    this.channel.send(
-      encodeConnack({ type: 'connack', sessionPresent: false, reason: code, properties: EMPTY_PROPERTIES }, version),
-    );
+    const packet = { type: 'connack', sessionPresent: false, reason: code, properties: EMPTY_PROPERTIES } as const;
+    const bytes = encodeConnack(packet, version);
+    if (this.channel.fits(bytes.length)) this.channel.send(bytes);
   }
 
   #sendDisconnect(reason: number): void {

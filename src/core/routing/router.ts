@@ -95,7 +95,9 @@ export class Router {
     let ticket = 0;
     const { subscriptions, groups } = match;
     const targets =
-      this.#parts.allowDuplicateMessages || subscriptions.length < 2 ? subscriptions : mergeByTarget(subscriptions);
+      this.#parts.allowDuplicateMessages || subscriptions.length < 2
+        ? subscriptions
+        : mergeByTarget(subscriptions, message.publisherId);
     for (let index = 0; index < targets.length; index += 1) {
       const subscription = targets[index]!;
       ticket = Math.max(ticket, subscription.target.offer(message, subscription, false));
@@ -118,12 +120,17 @@ export class Router {
   }
 }
 
-/** One subscription per target: the highest QoS and the identifiers of all [MQTT-3.3.4-2] [MQTT-3.3.4-4]. */
-function mergeByTarget(subscriptions: readonly Subscription[]): readonly Subscription[] {
+/**
+ * One subscription per target: the highest QoS and the identifiers of all [MQTT-3.3.4-2] [MQTT-3.3.4-4]. Those with No
+ * Local do not count for the publisher itself [MQTT-3.8.3-3].
+ */
+function mergeByTarget(subscriptions: readonly Subscription[], publisherId: string): readonly Subscription[] {
   const merged = new Map<DeliveryTarget, Subscription>();
   for (const subscription of subscriptions) {
-    const other = merged.get(subscription.target);
-    merged.set(subscription.target, other === undefined ? subscription : mergeTwo(other, subscription));
+    const { target, noLocal } = subscription;
+    if (noLocal && target.clientId === publisherId) continue;
+    const other = merged.get(target);
+    merged.set(target, other === undefined ? subscription : mergeTwo(other, subscription));
   }
   return [...merged.values()];
 }

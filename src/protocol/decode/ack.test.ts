@@ -16,7 +16,7 @@ import { type AckPacket, EMPTY_PROPERTIES } from '../packets.ts';
 import { ProtocolError } from '../protocol-error.ts';
 import { Reason } from '../reasons.ts';
 import type { ProtocolVersion } from '../version.ts';
-import { createAckFields, decodeAckInto } from './ack.ts';
+import { type AckFields, createAckFields, decodeAckInto } from './ack.ts';
 
 type AckType = AckPacket['type'];
 
@@ -103,11 +103,10 @@ function badRows(type: AckType, first: string, wrong: string): readonly BadRow[]
   ];
 }
 
-function decode(notation: string, version: ProtocolVersion): { packetId: number; reason: number } {
+function decode(notation: string, version: ProtocolVersion, fields = createAckFields()): AckFields {
   const frame = bytesOf(notation);
   const header = createFrameHeader();
   readFrame(frame, 0, frame.length, header);
-  const fields = createAckFields();
   decodeAckInto(frame, header, version, fields);
   return fields;
 }
@@ -129,9 +128,15 @@ for (const [type, first, wrong, listed, rule] of TYPES) {
       assert.deepEqual(taken, listed);
     });
 
-    test('decodeAckInto checks the properties that it drops, and forgets the last reason', () => {
+    test('decodeAckInto checks the properties that it drops', () => {
       assert.deepEqual(decode(`${first} ~ 1234 00 {1f "no"}`, 5), { packetId: 0x1234, reason: 0 });
       assertRefused(() => decode(`${first} ~ 1234 00 {1f 0001 ff}`, 5), Reason.MalformedPacket);
+    });
+
+    test('one object serves all: nothing of the last acknowledgement is left', () => {
+      const fields = createAckFields();
+      decode(`${first} 03 1234 ${listed.includes(0x91) ? '91' : '92'}`, 5, fields);
+      assert.deepEqual(decode(`${first} 02 0001`, 5, fields), { packetId: 1, reason: 0 });
     });
 
     test('in 3.1 the flags are not looked at', () => {

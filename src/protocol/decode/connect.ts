@@ -129,7 +129,7 @@ function readClientId(cursor: Cursor): string {
   }
 }
 
-/** Whether a field announced by `flag` is read. @throws nothing: a missing field fails when it is read. */
+/** Whether the field that `flag` announces is to be read. In 3.1 it may be missing at the very end. */
 function isThere(cursor: Cursor, version: ProtocolVersion, flags: number, flag: number): boolean {
   if ((flags & flag) === 0) return false;
   return version !== 3 || cursor.at < cursor.end;

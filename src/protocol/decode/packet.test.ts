@@ -5,6 +5,8 @@ import {
   assertRefused,
   type BadRow,
   bytesOf,
+  decodeBefore,
+  decodeBorrowed,
   decodeFrame,
   hexOf,
   propertiesOf,
@@ -107,8 +109,34 @@ const ILL_FORMED: readonly (readonly [name: string, hex: string])[] = [
   ['a non-character', '61efbfbf'],
 ];
 
+/** Frames whose last length reaches into the bytes behind them, which would go on as it says. */
+const REACHING: readonly (readonly [name: string, version: ProtocolVersion, frame: string, behind: string])[] = [
+  ['the topic of PUBLISH', 4, "30 ~ 0004 'abc'", "'d'"],
+  ['the packet id of PUBLISH', 4, '32 ~ "abc" 00', '01'],
+  ['the properties of PUBLISH', 5, '30 ~ "abc" 04 01 01', '01 00'],
+  ['the properties of PUBLISH, wholly', 5, '30 ~ "abc" 05', '02 00000001'],
+  ['the property length of PUBLISH', 5, '30 ~ "abc"', '00'],
+  ['a property of PUBLISH', 5, '30 ~ "abc" {02 0000}', '0001'],
+  ['the packet id of PUBACK', 4, '40 01 00', '01'],
+  ['the properties of PUBACK', 5, '40 ~ 0001 00 05', '26 0000 0000'],
+  ['a property of PUBREL', 5, '62 ~ 0001 00 {1f 0003}', "'abc'"],
+  ['the client id', 4, '10 ~ "MQTT" 04 02 003c 0003 \'ab\'', "'c'"],
+  ['the properties of CONNECT', 5, '10 ~ "MQTT" 05 02 003c 05', '11 00000000 0000'],
+  ['a filter', 4, "82 ~ 0001 0002 'a'", "'b' 00"],
+  ['subscription options', 4, '82 ~ 0001 "a"', '00'],
+  ['a filter of UNSUBSCRIBE', 5, "a2 ~ 0001 {} 0002 'a'", "'b'"],
+  ['the properties of DISCONNECT', 5, 'e0 ~ 00 05', '11 00000000'],
+  ['the properties of AUTH', 5, 'f0 ~ 18', '04 15 0001 6d'],
+];
+
 describe('decodePacket', () => {
   testBad(BAD);
+
+  for (const [name, version, frame, behind] of REACHING) {
+    test(`version ${version}: ${name} does not reach into the next packet`, () => {
+      assertRefused(() => decodeBefore(bytesOf(behind), bytesOf(frame), version, 'client'), MalformedPacket);
+    });
+  }
 
   for (const [name, version, from, frame, reason = MalformedPacket] of TEXT_FIELDS) {
     test(`${UTF8_RULES[version]} version ${version}, ${name}: bad UTF-8 is refused`, () => {
@@ -117,7 +145,7 @@ describe('decodePacket', () => {
       decodeFrame(bytesOf(good), version, from);
       for (const [fault, hex] of ILL_FORMED) {
         const bad = bytesOf(good.replace('7a7a7a7a', hex));
-        assert.doesNotThrow(() => assertRefused(() => decodeFrame(bad, version, from), reason), fault);
+        assert.doesNotThrow(() => assertRefused(() => decodeBorrowed(bad, version, from), reason), fault);
       }
     });
   }
