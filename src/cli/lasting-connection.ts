@@ -14,11 +14,14 @@ import {
   type ToolFailure,
   type ToolParts,
 } from './tool-connection.ts';
+import { TraceLines } from './trace-lines.ts';
 
 /** Between the end of a connection and the next attempt. */
 const RECONNECT_MS = 1000;
+/** For the broker to close its side after DISCONNECT. */
+const GOODBYE_MS = 500;
 
-export interface LastingOptions extends ConnectMore {
+export interface LastingOptions extends Omit<ConnectMore, 'lines'> {
   /** Connects again when a connection is lost; otherwise that is a failure. */
   readonly isLasting: boolean;
   /** A connection is there. */
@@ -30,7 +33,8 @@ export class LastingConnection {
   readonly failed: Promise<ToolFailure>;
   readonly #parts: ToolParts;
   readonly #options: LastingOptions;
-  readonly #clientId: string;
+  readonly #lines: TraceLines;
+  #clientId: string;
   #client: MqttClient | null = null;
   #isStopped = false;
   #fail: (failure: ToolFailure) => void = () => {};
@@ -39,6 +43,7 @@ export class LastingConnection {
     this.#parts = parts;
     this.#options = options;
     this.#clientId = chooseClientId(parts);
+    this.#lines = new TraceLines(parts.settings.version, this.#clientId);
     this.failed = new Promise((resolve) => {
       this.#fail = resolve;
     });
@@ -57,15 +62,19 @@ export class LastingConnection {
   /** Says goodbye, if there is anybody to say it to, and makes no further attempt. */
   async stop(reason: ReasonCode = Reason.Success): Promise<void> {
     this.#isStopped = true;
+    const client = this.#client;
+    if (client === null) return;
     const properties = this.#parts.settings.properties.disconnect;
-    await this.#client?.disconnect(reason, properties).catch(() => this.#client?.disconnect(reason));
+    const closed = client.disconnect(reason, properties).catch(() => client.disconnect(reason));
+    // A broker that does not close its side is not waited for: what was handed over is on its way.
+    await Promise.race([closed, this.#pause(GOODBYE_MS)]);
   }
 
   async #attempt(isFirst: boolean): Promise<void> {
     const { isLasting } = this.#options;
     for (;;) {
       try {
-        const client = await connectTool(this.#parts, this.#clientId, this.#options);
+        const client = await connectTool(this.#parts, this.#clientId, { ...this.#options, lines: this.#lines });
         this.#take(client);
         return;
       } catch (error) {
@@ -77,13 +86,15 @@ export class LastingConnection {
           return;
         }
       }
-      await this.#pause();
+      await this.#pause(RECONNECT_MS);
       if (this.#isStopped) return;
     }
   }
 
   #take(client: MqttClient): void {
     this.#client = client;
+    // An id that the broker chose stays ours: its session is found by it.
+    this.#clientId = client.clientId;
     if (this.#isStopped) {
       void client.disconnect();
       return;
@@ -99,11 +110,11 @@ export class LastingConnection {
       this.#fail(failure);
       return;
     }
-    await this.#pause();
+    await this.#pause(RECONNECT_MS);
     if (!this.#isStopped) await this.#attempt(false);
   }
 
-  #pause(): Promise<void> {
-    return new Promise((resolve) => this.#parts.network.clock.after(RECONNECT_MS, resolve));
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#parts.network.clock.after(ms, resolve));
   }
 }

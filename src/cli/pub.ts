@@ -6,7 +6,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { ClientSession } from '../client/client-session.ts';
-import type { PublishOutcome, SomeProperties } from '../client/client-types.ts';
+import type { PublishOptions, PublishOutcome } from '../client/client-types.ts';
 import { BODY_BYTES_MAX } from '../protocol/frame.ts';
 import { Reason, reasonText } from '../protocol/reasons.ts';
 import { LastingConnection } from './lasting-connection.ts';
@@ -38,8 +38,7 @@ class Publisher {
   readonly #settings: PubSettings;
   readonly #connection: LastingConnection;
   readonly #topic: string;
-  readonly #properties: SomeProperties;
-  readonly #topicAlias: number;
+  readonly #publishOptions: PublishOptions;
   #failure: ToolFailure | null = null;
   /** Exit code of the first message that could not be sent. */
   #refusedCode = 0;
@@ -53,9 +52,12 @@ class Publisher {
     this.#parts = parts;
     this.#settings = parts.settings;
     this.#topic = parts.settings.topics.at(-1) ?? '';
-    const { topicAlias, ...properties } = parts.settings.properties.publish ?? {};
-    this.#properties = properties;
-    this.#topicAlias = topicAlias ?? 0;
+    const { qos, retain, properties } = parts.settings;
+    this.#publishOptions = {
+      qos,
+      retain,
+      ...(properties.publish === undefined ? {} : { properties: properties.publish }),
+    };
     this.#connection = new LastingConnection(parts, {
       isLasting: parts.settings.source?.kind === 'lines',
       // Lines are sent again as new messages rather than lost when the broker has forgotten the session.
@@ -134,10 +136,12 @@ class Publisher {
 
   async #sendLines(): Promise<void> {
     try {
-      for await (const line of linesOf(bytesOf(this.#parts.io), BODY_BYTES_MAX)) {
-        if (this.#connection.client?.isWritable !== true) await this.#untilWritable();
-        if (this.#failure !== null) return;
-        this.#publish(line);
+      for await (const lines of linesOf(bytesOf(this.#parts.io), BODY_BYTES_MAX)) {
+        for (const line of lines) {
+          if (this.#connection.client?.isWritable !== true) await this.#untilWritable();
+          if (this.#failure !== null) return;
+          this.#publish(line);
+        }
       }
     } catch (error) {
       // A failure of the connection ends the reading of lines.
@@ -175,11 +179,9 @@ class Publisher {
   #publish(payload: Uint8Array): void {
     const { client } = this.#connection;
     if (client === null) return;
-    const { qos, retain } = this.#settings;
     const number = ++this.#publishedCount;
     this.#openCount++;
-    const options = { qos, retain, properties: this.#properties, topicAlias: this.#topicAlias };
-    void client.publish(this.#topic, payload, options).then((outcome) => {
+    void client.publish(this.#topic, payload, this.#publishOptions).then((outcome) => {
       this.#tell(outcome, number);
       if (--this.#openCount === 0) this.#wake();
     });

@@ -15,7 +15,7 @@ import { Reason, reasonText } from '../protocol/reasons.ts';
 import type { OutputWriter } from './output-writer.ts';
 import { ExitCode, type ToolIo, type ToolNetwork } from './tool-io.ts';
 import { clientIdOf, type ToolSettings } from './tool-options.ts';
-import { TraceLines } from './trace-lines.ts';
+import type { TraceLines } from './trace-lines.ts';
 
 const CONNECTION_LOST = 'The connection was lost.';
 const PROTOCOL_ERROR = 'A network protocol error occurred when communicating with the broker.';
@@ -76,6 +76,7 @@ export function chooseClientId(parts: Pick<ToolParts, 'io' | 'settings'>): strin
 /** What only one of the tools needs. */
 export interface ConnectMore {
   readonly session: ClientSession;
+  readonly lines: TraceLines;
   readonly options?: Partial<ConnectOptions>;
   /** With -d: whether to show a packet. */
   readonly isShown?: (packet: TracedPacket) => boolean;
@@ -87,9 +88,8 @@ export interface ConnectMore {
 export function connectTool(parts: ToolParts, clientId: string, more: ConnectMore): Promise<MqttClient> {
   const { settings, network, output } = parts;
   const { userName, password } = settings;
-  const lines = new TraceLines(settings.version, clientId);
   const onTrace: ConnectOptions['onTrace'] = (direction, packet) => {
-    if (more.isShown?.(packet) !== false) output.writeText(lines.of(direction, packet));
+    if (more.isShown?.(packet) !== false) output.writeText(more.lines.of(direction, packet));
     more.onTraced?.(direction, packet);
   };
   return connectClient(network.transport, network.clock, {

@@ -64,7 +64,7 @@ export function u16At(bytes: Uint8Array, at: number): number {
 }
 
 export function u32At(bytes: Uint8Array, at: number): number {
-  return bytes[at]! * 0x1000000 + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!);
+  return u16At(bytes, at) * 0x10000 + u16At(bytes, at + 2);
 }
 
 /** What is thrown when a field does not end inside its packet. */

@@ -8,6 +8,8 @@ import { isReservedForPublish } from './reserved-topics.ts';
 
 /** Answers remembered per identity and kind; when full they are forgotten and asked anew. */
 const ANSWERS_MAX = 256;
+/** Answers about longer topics are asked anew each time, so that what is remembered has a bound in bytes. */
+const REMEMBERED_TOPIC_CHARS_MAX = 512;
 
 interface Answers {
   rulesVersion: number;
@@ -65,6 +67,7 @@ export class Access {
 }
 
 function remember(answers: Map<string, boolean>, topic: string, answer: boolean): boolean {
+  if (topic.length > REMEMBERED_TOPIC_CHARS_MAX) return answer;
   if (answers.size >= ANSWERS_MAX) answers.clear();
   answers.set(topic, answer);
   return answer;

@@ -55,6 +55,9 @@ export interface ChannelParts {
 /** Payloads of at least this many bytes are sent by reference when the message is owned. */
 export const SHARED_PAYLOAD_BYTES = 4096;
 
+/** Bytes of all topics that one peer is given aliases for. */
+const ALIAS_TOPIC_BYTES_MAX = 1024 * 1024;
+
 export class Channel {
   readonly outbox: Outbox;
   /** Called when held packets have gone. Set by intake. */
@@ -67,6 +70,7 @@ export class Channel {
   #packetBytesMax = Number.POSITIVE_INFINITY;
   #aliasesMax = 0;
   #aliases: Map<string, number> | null = null;
+  #aliasTopicBytes = 0;
   #isOpen = true;
 
   constructor(link: Link, parts: ChannelParts) {
@@ -256,10 +260,15 @@ export class Channel {
       fields.topicAlias = known;
       return;
     }
-    if (this.#aliases.size >= this.#aliasesMax) return;
+    const topicBytes = this.#aliasTopicBytes + topic.bytes.length;
+    if (this.#aliases.size >= this.#aliasesMax || topicBytes > ALIAS_TOPIC_BYTES_MAX) return;
     fields.topicAlias = this.#aliases.size + 1;
-    if (this.fits(publishFrameBytes(this.#version, fields))) this.#aliases.set(topic.text, fields.topicAlias);
-    else fields.topicAlias = 0;
+    if (!this.fits(publishFrameBytes(this.#version, fields))) {
+      fields.topicAlias = 0;
+      return;
+    }
+    this.#aliases.set(topic.text, fields.topicAlias);
+    this.#aliasTopicBytes = topicBytes;
   }
 }
 

@@ -134,7 +134,12 @@ function checkMethod(expected: string, given: string | null): void {
 
 function sendAuth(channel: Channel, reason: ReasonCode, method: string, data: Uint8Array | null): void {
   const properties = { ...EMPTY_PROPERTIES, authenticationMethod: method, authenticationData: data };
-  channel.send(encodeAuth({ type: 'auth', reason, properties }));
+  const bytes = encodeAuth({ type: 'auth', reason, properties });
+  if (!channel.fits(bytes.length)) {
+    const message = `AUTH would have ${bytes.length} bytes, more than the client takes`;
+    throw new ProtocolError(Reason.PacketTooLarge, 'MQTT-3.1.2-24', message);
+  }
+  channel.send(bytes);
 }
 
 function after<T>(answer: T | Promise<T>, then: (value: T) => void | Promise<void>): void | Promise<void> {

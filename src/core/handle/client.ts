@@ -2,11 +2,11 @@
  * A client as the handlers see it: one that is connected. A connection that is not there yet has no such object, so a
  * handler cannot be called for it.
  */
-import type { TopicName } from '../../protocol/topic.ts';
 import type { ProtocolVersion } from '../../protocol/version.ts';
 import type { Channel } from '../delivery/channel.ts';
 import type { EnhancedAuthentication, Identity } from '../ports.ts';
 import type { Session } from '../session/session.ts';
+import type { TopicAliases } from './topic-aliases.ts';
 
 /** Why a connection ended, in the words of the log; null: the client said DISCONNECT or hung up in order. */
 export type EndReason = string;
@@ -24,9 +24,7 @@ export interface Client {
   unreleasedCount: number;
   /** Session Expiry Interval of its CONNECT: a DISCONNECT may not raise it from 0. */
   readonly connectExpirySeconds: number;
-  /** Topics by alias, from 1; empty slots are unknown aliases. Its length is bounded by Topic Alias Maximum. */
-  readonly aliases: (TopicName | undefined)[];
-  readonly aliasesMax: number;
+  readonly aliases: TopicAliases;
   /** v5 Authentication Method of its CONNECT; null = none. */
   readonly authenticationMethod: string | null;
   /** A re-authentication under way. */

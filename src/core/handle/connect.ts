@@ -19,6 +19,7 @@ import { startEnhanced } from './auth.ts';
 import type { Client } from './client.ts';
 import type { HandleContext } from './context.ts';
 import type { Entrant } from './entrant.ts';
+import { TopicAliases } from './topic-aliases.ts';
 
 /** What authentication has found out. */
 export interface Admission {
@@ -246,8 +247,7 @@ function makeClient(
     receiveMaximum: packet.version === 5 ? announced : Number.POSITIVE_INFINITY,
     unreleasedCount: 0,
     connectExpirySeconds: sessionExpiry(packet),
-    aliases: [],
-    aliasesMax: packet.version === 5 ? settings.maxTopicAlias : 0,
+    aliases: new TopicAliases(packet.version === 5 ? settings.maxTopicAlias : 0),
     authenticationMethod: packet.properties.authenticationMethod,
     reauthentication: null,
     disconnect: entrant.disconnect,

@@ -55,18 +55,18 @@ export function handlePublish(
 /** [MQTT-3.3.2-8] [MQTT-3.3.2-12]: an alias is 1 to the announced maximum, and known or named here. */
 function resolveTopic(client: Client, packet: PublishPacket): TopicName {
   const { topic, topicAlias } = packet;
-  if (topicAlias > client.aliasesMax) {
+  if (topicAlias > client.aliases.max) {
     throw new ProtocolError(
       Reason.TopicAliasInvalid,
       'MQTT-3.2.2-17',
-      `topic alias ${topicAlias} is above ${client.aliasesMax}`,
+      `topic alias ${topicAlias} is above ${client.aliases.max}`,
     );
   }
   if (topic !== null) {
-    if (topicAlias > 0) client.aliases[topicAlias] = topic;
+    if (topicAlias > 0) client.aliases.set(topicAlias, topic);
     return topic;
   }
-  const known = client.aliases[topicAlias];
+  const known = client.aliases.get(topicAlias);
   if (known === undefined) {
     throw new ProtocolError(Reason.ProtocolError, '', `topic alias ${topicAlias} was not introduced with a topic name`);
   }

@@ -10,6 +10,7 @@ import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
 import { lowerQos, type Qos } from '../../protocol/version.ts';
 import type { Subscription } from '../model/subscription.ts';
 import type { Ticket } from '../ports.ts';
+import { requireAnswerFits } from './answer-size.ts';
 import type { Client } from './client.ts';
 import type { HandleContext } from './context.ts';
 
@@ -22,6 +23,7 @@ export function handleSubscribe(
   header: FrameHeader,
 ): void | Promise<void> {
   const packet = decodeSubscribe(bytes, header, client.version);
+  requireAnswerFits(client, packet.subscriptions.length);
   context.log.write('debug', `Received SUBSCRIBE from ${client.identity.clientId}`);
   const answers = packet.subscriptions.map((request) => context.access.maySubscribe(client.identity, request.filter));
   if (answers.every((answer) => typeof answer === 'boolean')) {
@@ -67,8 +69,12 @@ function subscribeAll(
 
 function checkLimit(context: HandleContext, client: Client, request: SubscriptionRequest): ReasonCode | null {
   const { subscriptions } = client.session;
-  const isFull = subscriptions.size >= context.settings.subscriptionsPerSessionMax;
-  return isFull && !subscriptions.has(request.filter.text) ? Reason.QuotaExceeded : null;
+  const { subscriptionsPerSessionMax, filterCharsPerSessionMax } = context.settings;
+  const { text } = request.filter;
+  const isFull =
+    subscriptions.count >= subscriptionsPerSessionMax ||
+    subscriptions.filterChars + text.length > filterCharsPerSessionMax;
+  return isFull && !subscriptions.has(text) ? Reason.QuotaExceeded : null;
 }
 
 interface Added {
@@ -97,7 +103,7 @@ function subscribeOne(
     retainHandling: request.retainHandling,
     identifiers: packet.properties.subscriptionIdentifiers,
   };
-  session.subscriptions.set(filter.text, subscription);
+  session.subscriptions.set(subscription);
   context.router.tree.add(subscription);
   const ticket = session.tell({ kind: 'subscribed', clientId: session.clientId, subscription });
   // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; nothing retained for shared subscriptions.

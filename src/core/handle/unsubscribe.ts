@@ -5,6 +5,7 @@ import { EMPTY_PROPERTIES } from '../../protocol/packets.ts';
 import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
 import type { TopicFilter } from '../../protocol/topic.ts';
 import type { Ticket } from '../ports.ts';
+import { requireAnswerFits } from './answer-size.ts';
 import type { Client } from './client.ts';
 import type { HandleContext } from './context.ts';
 
@@ -17,6 +18,7 @@ export function handleUnsubscribe(
   header: FrameHeader,
 ): void {
   const packet = decodeUnsubscribe(bytes, header, client.version);
+  requireAnswerFits(client, packet.filters.length);
   context.log.write('debug', `Received UNSUBSCRIBE from ${client.identity.clientId}`);
   let ticket: Ticket = 0;
   const reasons: ReasonCode[] = [];
@@ -39,6 +41,7 @@ function unsubscribeOne(context: HandleContext, client: Client, filter: TopicFil
   if (log.has('debug')) log.write('debug', `\t${filter.text}`);
   if (!session.subscriptions.delete(filter.text)) return null;
   context.router.tree.remove(session, filter);
+  session.outgoing.stopFeed(filter.text);
   if (log.has('unsubscribe')) log.write('unsubscribe', `${session.clientId} ${filter.text}`);
   return session.tell({ kind: 'unsubscribed', clientId: session.clientId, filter: filter.text });
 }

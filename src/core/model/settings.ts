@@ -38,6 +38,8 @@ export interface BrokerSettings {
   readonly stalledWriteMs: number;
   /** Subscriptions of one session; one more is refused with quota exceeded. */
   readonly subscriptionsPerSessionMax: number;
+  /** Characters of all filters of one session; beyond them likewise. */
+  readonly filterCharsPerSessionMax: number;
 }
 
 export const DEFAULT_SETTINGS: BrokerSettings = Object.freeze({
@@ -61,4 +63,5 @@ export const DEFAULT_SETTINGS: BrokerSettings = Object.freeze({
   outboxBytesMax: 16 * 1024 * 1024,
   stalledWriteMs: 60_000,
   subscriptionsPerSessionMax: 200_000,
+  filterCharsPerSessionMax: 32 * 1024 * 1024,
 });

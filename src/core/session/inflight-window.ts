@@ -10,6 +10,7 @@
  */
 import { RingQueue } from '../../base/ring-queue.ts';
 import type { Delivery } from '../model/delivery.ts';
+import type { Ticket } from '../ports.ts';
 import { PACKET_ID_MAX, PacketIds } from './packet-ids.ts';
 
 export interface InflightEntry {
@@ -20,6 +21,8 @@ export interface InflightEntry {
   /** The journal's number of the row; 0 = the journal does not know it. */
   readonly position: number;
   state: 'publish' | 'released';
+  /** Of its packet id: a QoS 2 message leaves when this is durable. */
+  ticket: Ticket;
   /** It has left on some connection: the next time carries DUP [MQTT-3.3.1-1]. */
   wasSent: boolean;
   /** It has to be sent again on this connection. */
@@ -42,6 +45,11 @@ export class InflightWindow {
   /** True when one more message may be sent [MQTT-4.9.0-2]. */
   get hasRoom(): boolean {
     return this.#entries.size < this.#max && this.#waitingCount === 0;
+  }
+
+  /** How many more messages may be sent. */
+  get roomCount(): number {
+    return this.hasRoom ? this.#max - this.#entries.size : 0;
   }
 
   /** A new connection: its limit, and everything has to be sent again. */
@@ -81,7 +89,16 @@ export class InflightWindow {
     const qos = delivery.qos === 2 ? 2 : 1;
     const packetId = this.#ids.next(this.#isUsed);
     const state = 'publish';
-    const entry: InflightEntry = { packetId, delivery, qos, position, state, wasSent: false, isWaiting: false };
+    const entry: InflightEntry = {
+      packetId,
+      delivery,
+      qos,
+      position,
+      state,
+      ticket: 0,
+      wasSent: false,
+      isWaiting: false,
+    };
     this.#entries.set(packetId, entry);
     return entry;
   }

@@ -7,7 +7,6 @@
  *            --> else: the queue (bounded; the newest is dropped when it is full)
  *      pump  --> again (after a reconnect) --> queue --> retained messages of new subscriptions
  */
-import { RingQueue } from '../../base/ring-queue.ts';
 import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
 import { lowerQos, type Qos } from '../../protocol/version.ts';
 import type { Channel } from '../delivery/channel.ts';
@@ -38,11 +37,13 @@ export class Outgoing {
   readonly queue: SessionQueue;
   readonly #clientId: string;
   readonly #parts: SessionParts;
-  readonly #feeds = new RingQueue<RetainedFeed>();
+  /** By filter, in order of subscribing: there are no more of them than subscriptions. */
+  readonly #feeds = new Map<string, RetainedFeed>();
   readonly #identity: Identity;
   #isDurable: boolean;
   #channel: Channel | null = null;
   #isPumpDue = false;
+  #isPumping = false;
   #saidDropping = false;
 
   constructor(identity: Identity, isDurable: boolean, parts: SessionParts) {
@@ -65,6 +66,10 @@ export class Outgoing {
   /** The connection is gone. What is queued stays; shared messages that were not sent go to other members. */
   detach(move: (delivery: Delivery) => boolean): void {
     this.#channel = null;
+    for (const entry of this.window.entries()) {
+      // It waited for the journal until the end: it never left.
+      if (!this.#parts.durability.isDurable(entry.ticket)) entry.wasSent = false;
+    }
     if (this.#isDurable) this.#keepFeeds();
     this.#feeds.clear();
     this.queue.moveOut(({ delivery, position }) => {
@@ -92,6 +97,8 @@ export class Outgoing {
     const qos = lowerQos(message.qos, subscription.qos);
     const retain = isRetained || (subscription.retainAsPublished && message.retain);
     const channel = this.#channel;
+    // [MQTT-3.8.3-3], also for what the client has retained itself.
+    if (subscription.noLocal && message.publisherId === this.#clientId) return 0;
     if (channel === null && !this.#keepsOffline(qos)) return 0;
     if (!this.#mayReceive(message)) return this.#drop();
     if (this.#isExpired(message)) return this.#expire();
@@ -103,8 +110,14 @@ export class Outgoing {
 
   /** Hands out the retained messages of a new subscription, as fast as the client takes them. */
   feed(source: RetainedSource, subscription: Subscription): void {
-    this.#feeds.push({ source, subscription });
+    this.stopFeed(subscription.filter.text);
+    this.#feeds.set(subscription.filter.text, { source, subscription });
     this.pump();
+  }
+
+  /** The subscription is gone or replaced: no more of its retained messages [MQTT-3.10.4-2]. */
+  stopFeed(filterText: string): void {
+    this.#feeds.delete(filterText);
   }
 
   /** PUBACK. @returns false: it belongs to nothing that was sent with QoS 1. */
@@ -142,8 +155,18 @@ export class Outgoing {
   pump(): void {
     const channel = this.#channel;
     if (channel === null) return;
-    this.#pumpAgain(channel);
-    if (this.#pumpQueue(channel) || this.#pumpFeeds(channel)) this.#pumpLater();
+    if (this.#isPumping) {
+      // A link may report what it sent from inside `send`: what that made room for has its turn later.
+      this.#pumpLater();
+      return;
+    }
+    this.#isPumping = true;
+    try {
+      this.#pumpAgain(channel);
+      if (this.#pumpQueue(channel) || this.#pumpFeeds(channel)) this.#pumpLater();
+    } finally {
+      this.#isPumping = false;
+    }
   }
 
   #pumpAgain(channel: Channel): void {
@@ -203,25 +226,38 @@ export class Outgoing {
   /** @returns true when there is more to do in the next turn. */
   #pumpFeeds(channel: Channel): boolean {
     for (let left = RETAINED_PER_TURN; left > 0; left -= RETAINED_SLICE) {
-      const feed = this.#feeds.peek();
+      const feed = this.#firstFeed();
       if (feed === undefined || channel.isCongested || this.queue.count > 0) return false;
-      this.#takeSlice(feed);
+      const limit = feed.subscription.qos === 0 ? RETAINED_SLICE : Math.min(RETAINED_SLICE, this.window.roomCount);
+      if (limit === 0) return false;
+      this.#takeSlice(feed, this.#isQueueShort() ? 1 : limit);
     }
     return true;
   }
 
-  #takeSlice(feed: RetainedFeed): void {
-    for (const message of feed.source.next(RETAINED_SLICE)) this.offer(message, feed.subscription, true);
-    if (feed.source.isDone) this.#feeds.shift();
+  #firstFeed(): RetainedFeed | undefined {
+    for (const feed of this.#feeds.values()) return feed;
+    return undefined;
+  }
+
+  #takeSlice(feed: RetainedFeed, limit: number): void {
+    for (const message of feed.source.next(limit)) this.offer(message, feed.subscription, true);
+    if (feed.source.isDone) this.#feeds.delete(feed.subscription.filter.text);
+  }
+
+  /** The rest of a slice whose beginning has filled the socket might not fit in the queue. */
+  #isQueueShort(): boolean {
+    const { maxQueuedMessages, maxQueuedBytes } = this.#parts.settings;
+    return maxQueuedBytes > 0 || (maxQueuedMessages > 0 && maxQueuedMessages < RETAINED_SLICE);
   }
 
   /** The client left while retained messages were still owed to its durable session: they join its queue, if it has room. */
   #keepFeeds(): void {
     let left = RETAINED_KEPT_MAX;
-    for (let feed = this.#feeds.peek(); feed !== undefined && left > 0 && !this.#isFull(); feed = this.#feeds.peek()) {
+    for (let feed = this.#firstFeed(); feed !== undefined && left > 0 && !this.#isFull(); feed = this.#firstFeed()) {
       left -= RETAINED_SLICE;
-      if (this.#keepsOffline(feed.subscription.qos)) this.#takeSlice(feed);
-      else this.#feeds.shift();
+      if (this.#keepsOffline(feed.subscription.qos)) this.#takeSlice(feed, RETAINED_SLICE);
+      else this.stopFeed(feed.subscription.filter.text);
     }
   }
 
@@ -266,6 +302,7 @@ export class Outgoing {
     const entry = this.window.add(delivery, told.position);
     const { position } = told;
     const sent = this.#tell({ kind: 'sent', clientId: this.#clientId, position, packetId: entry.packetId }, entry);
+    entry.ticket = sent;
     this.#write(channel, entry, delivery, sent);
     return Math.max(told.ticket, sent);
   }

@@ -19,6 +19,7 @@ import type { Will } from '../model/will.ts';
 import type { Identity, JournalRecord, Ticket } from '../ports.ts';
 import { Outgoing } from './outgoing.ts';
 import type { SessionParts } from './session-parts.ts';
+import { Subscriptions } from './subscriptions.ts';
 
 /** Session Expiry Interval that means never [MQTT 5.0, 3.1.2.11.2]. */
 export const NEVER_EXPIRES = 0xffff_ffff;
@@ -27,7 +28,7 @@ export class Session implements DeliveryTarget {
   readonly clientId: string;
   readonly identity: Identity;
   /** By the filter as the client sent it, `$share/…` included. */
-  readonly subscriptions = new Map<string, Subscription>();
+  readonly subscriptions = new Subscriptions();
   /** QoS 2 packet ids taken in and not yet released by PUBREL [MQTT-4.3.3-10]. */
   readonly receivedIds = new Set<number>();
   readonly outgoing: Outgoing;
@@ -70,8 +71,6 @@ export class Session implements DeliveryTarget {
 
   offer(message: Message, subscription: Subscription, isRetained: boolean): Ticket {
     if (this.#isEnded) return 0;
-    // [MQTT-3.8.3-3]
-    if (subscription.noLocal && !isRetained && message.publisherId === this.clientId) return 0;
     return this.outgoing.offer(message, subscription, isRetained);
   }
 

@@ -76,6 +76,7 @@ function badRows(type: AckType, first: string, wrong: string): readonly BadRow[]
     [`${type} with half a packet id`, ALL, 'client', `${first} 01 12`, MalformedPacket],
     [`${type} with three bytes`, V3, 'client', `${first} 03 1234 00`, MalformedPacket],
     [`${type} with properties longer than the packet`, 5, 'client', `${first} 04 1234 00 01`, MalformedPacket],
+    [`${type} with a property behind the properties`, 5, 'client', `${first} ~ 1234 00 {} 26 "k" "v"`, MalformedPacket],
     [`${type} with bytes behind the properties`, 5, 'client', `${first} 05 1234 00 00 00`, MalformedPacket],
     [
       `[MQTT5-1.5.5-1] T52 ${type}, property length not shortest`,

@@ -43,12 +43,21 @@ export function texts(peer: Peer): readonly string[] {
   return peer.publishes().map(({ text }) => text);
 }
 
-/** Takes and acknowledges everything that comes with QoS 1, until nothing more comes. @returns it, in order. */
+/**
+ * Takes and acknowledges everything that comes, each QoS to its end, until nothing more comes; packets other than
+ * PUBLISH and PUBREL are an error. @returns the messages, in order.
+ */
 export function takeAll(peer: Peer): readonly SeenPublish[] {
   const taken: SeenPublish[] = [];
-  for (let batch = peer.publishes(); batch.length > 0; batch = peer.publishes()) {
-    taken.push(...batch);
-    for (const { qos, packetId } of batch) if (qos === 1) peer.ack('puback', packetId);
+  for (let batch = peer.all(); batch.length > 0; batch = peer.all()) {
+    for (const packet of batch) {
+      if (packet.type === 'pubrel') peer.ack('pubcomp', packet.packetId);
+      else {
+        assert.ok(packet.type === 'publish', `unexpected ${packet.type}`);
+        taken.push(packet);
+        if (packet.qos > 0) peer.ack(packet.qos === 1 ? 'puback' : 'pubrec', packet.packetId);
+      }
+    }
   }
   return taken;
 }
