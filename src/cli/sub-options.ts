@@ -1,6 +1,8 @@
 /** The command line of `zanzara sub`. */
 import { parseTopicFilter, parseTopicName, type TopicFilter } from '../protocol/topic.ts';
 import { ArgumentError, integerOf } from './argument-error.ts';
+import { createFormatPrinter, type FormatOptions } from './message-format.ts';
+import { createPlainPrinter, type MessagePrinter } from './message-printer.ts';
 import { defaultSettings, type ToolGrammar, type ToolOption, type ToolSettings } from './tool-options.ts';
 
 export interface SubSettings extends ToolSettings {
@@ -71,6 +73,13 @@ export function filtersOf(texts: readonly string[]): readonly TopicFilter[] {
   return texts.map(parseTopicFilter).filter((filter) => filter !== null);
 }
 
+/** How messages are shown. @throws ArgumentError when the format is none */
+export function printerOf(settings: SubSettings, hooks: Pick<FormatOptions, 'wallMs' | 'onNoJson'>): MessagePrinter {
+  const { format, hasLineEnds, isPretty } = settings;
+  if (format === null) return createPlainPrinter(settings);
+  return createFormatPrinter(format, { hasLineEnds, isPretty, ...hooks });
+}
+
 function check(settings: SubSettings): void {
   if (settings.topics.length === 0 && settings.unsubscribes.length === 0) {
     throw new ArgumentError('You must specify a topic to subscribe to.');
@@ -81,6 +90,8 @@ function check(settings: SubSettings): void {
   if (settings.skipsRetained && settings.isRetainedOnly) {
     throw new ArgumentError("Combining '-R' and '--retained-only' makes no sense.", false);
   }
+  // Read once here, so that a mistake in it is told before anything is done.
+  if (settings.format !== null) printerOf(settings, { wallMs: () => 0, onNoJson: () => {} });
   const will = settings.will.topic;
   if (will !== null && parseTopicName(will) === null) {
     throw new ArgumentError(`Invalid will topic '${will}', does it contain '+' or '#'?`);

@@ -12,9 +12,9 @@ import type { SubackPacket } from '../protocol/packets.ts';
 import { Reason, type ReasonCode } from '../protocol/reasons.ts';
 import type { TopicFilter } from '../protocol/topic.ts';
 import { LastingConnection } from './lasting-connection.ts';
-import { createPlainPrinter, type MessagePrinter } from './message-printer.ts';
+import type { MessagePrinter } from './message-printer.ts';
 import { OutputWriter } from './output-writer.ts';
-import { filtersOf, SUB_GRAMMAR, SUB_USAGE, type SubSettings } from './sub-options.ts';
+import { filtersOf, printerOf, SUB_GRAMMAR, SUB_USAGE, type SubSettings } from './sub-options.ts';
 import { settingsOrExit } from './tool-command.ts';
 import { printError, printFailure, type ToolParts } from './tool-connection.ts';
 import { ExitCode, holdingProcess, systemNetwork, type ToolIo, type ToolNetwork } from './tool-io.ts';
@@ -54,7 +54,10 @@ class Subscriber {
   constructor(parts: ToolParts & { readonly settings: SubSettings }) {
     this.#parts = parts;
     this.#settings = parts.settings;
-    this.#print = createPlainPrinter(parts.settings);
+    this.#print = printerOf(parts.settings, {
+      wallMs: () => parts.network.clock.wallMs(),
+      onNoJson: (topic) => printError(parts, `Error: Message payload is not valid JSON on topic ${topic}.`),
+    });
     this.#filtersOut = filtersOf(parts.settings.filtersOut);
     this.#ended = new Promise((resolve) => {
       this.#end = (ending) => {

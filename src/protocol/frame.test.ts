@@ -9,6 +9,7 @@ import {
   FrameStatus,
   readFrame,
   readVariableInteger,
+  requireShortest,
   variableIntegerBytes,
   writeVariableInteger,
 } from './frame.ts';
@@ -27,9 +28,13 @@ const LENGTHS: readonly (readonly [value: number, hex: string])[] = [
 ];
 
 /** Never a length, wherever one stands. */
-const BAD_LENGTHS = [
+const LONG_LENGTHS = [
   ['five bytes', '8080808001'],
   ['five bytes, the last 0', 'ffffffff00'],
+] as const;
+
+/** Lengths with bytes that they do not need: never in v5, and nowhere but in the fixed header of 3.x. */
+const PADDED_LENGTHS = [
   ['0 in two bytes', '8000'],
   ['127 in two bytes', 'ff00'],
   ['0 in three bytes', '808000'],
@@ -54,9 +59,9 @@ describe('readFrame', () => {
     const bytes = bytesOf('ffff 30 03 aabbcc d000');
     const header = createFrameHeader();
     assert.equal(readFrame(bytes, 2, bytes.length, header), FrameStatus.Complete);
-    assert.deepEqual(header, { firstByte: 0x30, bodyStart: 4, bodyEnd: 7 });
+    assert.deepEqual(header, { firstByte: 0x30, bodyStart: 4, bodyEnd: 7, isShortest: true });
     assert.equal(readFrame(bytes, 7, bytes.length, header), FrameStatus.Complete);
-    assert.deepEqual(header, { firstByte: 0xd0, bodyStart: 9, bodyEnd: 9 });
+    assert.deepEqual(header, { firstByte: 0xd0, bodyStart: 9, bodyEnd: 9, isShortest: true });
   });
 
   test('knows the size of a packet of which only the fixed header is there', () => {
@@ -70,7 +75,18 @@ describe('readFrame', () => {
     for (const end of [0, 1, 2, 3, 4]) assert.equal(statusOf(bytes, end), FrameStatus.NeedMore);
   });
 
-  for (const [name, hex] of BAD_LENGTHS) {
+  for (const [name, hex] of PADDED_LENGTHS) {
+    test(`[MQTT5-1.5.5-1] T52 marks a remaining length of ${name}, which v5 refuses`, () => {
+      const header = createFrameHeader();
+      readFrame(bytesOf(`30 ${hex}`), 0, hex.length / 2 + 1, header);
+      assert.equal(header.isShortest, false);
+      assertRefused(() => requireShortest(header), Reason.MalformedPacket);
+      readFrame(bytesOf('30 00'), 0, 2, header);
+      requireShortest(header);
+    });
+  }
+
+  for (const [name, hex] of LONG_LENGTHS) {
     test(`[MQTT5-1.5.5-1] T52 refuses a remaining length of ${name}, as soon as it can be seen`, () => {
       const bytes = bytesOf(`30 ${hex}`);
       assertRefused(() => statusOf(bytes), Reason.MalformedPacket);
@@ -94,7 +110,7 @@ describe('variable byte integers', () => {
     });
   }
 
-  for (const [name, hex] of BAD_LENGTHS) {
+  for (const [name, hex] of [...LONG_LENGTHS, ...PADDED_LENGTHS]) {
     test(`[MQTT5-1.5.5-1] T52 refuses ${name}`, () => {
       const bytes = bytesOf(hex);
       assertRefused(() => readVariableInteger(bytes, 0, bytes.length), Reason.MalformedPacket);

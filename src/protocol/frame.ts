@@ -29,15 +29,17 @@ export interface FrameHeader {
   firstByte: number;
   bodyStart: number;
   bodyEnd: number;
+  /** Whether the remaining length took no more bytes than it needs: v5 demands it, 3.x does not (`requireShortest`). */
+  isShortest: boolean;
 }
 
 export function createFrameHeader(): FrameHeader {
-  return { firstByte: 0, bodyStart: 0, bodyEnd: 0 };
+  return { firstByte: 0, bodyStart: 0, bodyEnd: 0, isShortest: true };
 }
 
 /**
  * Reads the fixed header at `start` of `bytes[start, end)`. `into` is filled unless the answer is NeedMore.
- * @throws ProtocolError (malformed packet) when the length takes more than four bytes or is not in its shortest form.
+ * @throws ProtocolError (malformed packet) when the length takes more than four bytes.
  */
 export function readFrame(bytes: Uint8Array, start: number, end: number, into: FrameHeader): FrameStatus {
   let length = 0;
@@ -48,7 +50,7 @@ export function readFrame(bytes: Uint8Array, start: number, end: number, into: F
     const byte = bytes[at++]!;
     length |= (byte & 0x7f) << shift;
     if (byte < 0x80) {
-      if (byte === 0 && shift > 0) throw notShortest();
+      into.isShortest = byte !== 0 || shift === 0;
       break;
     }
     if (shift === 21) throw tooLong();
@@ -59,6 +61,15 @@ export function readFrame(bytes: Uint8Array, start: number, end: number, into: F
   into.bodyStart = at;
   into.bodyEnd = bodyEnd;
   return bodyEnd <= end ? FrameStatus.Complete : FrameStatus.HeaderOnly;
+}
+
+/**
+ * Refuses a length that was padded. Only v5 forbids it [MQTT-1.5.5-1]; devices that write the length last and leave two
+ * or four bytes for it speak 3.x and are served by Mosquitto.
+ * @throws ProtocolError (malformed packet)
+ */
+export function requireShortest(header: FrameHeader): void {
+  if (!header.isShortest) throw notShortest();
 }
 
 /**

@@ -40,12 +40,15 @@ export interface HandleContext {
   readonly ack: AckFields;
 }
 
+/** Topic names that are remembered, and found without reading them again. */
+const TOPIC_NAMES_KEPT = 16_384;
+
 /** The reused objects of a context. */
 export function createScratch(): Pick<HandleContext, 'topics' | 'publish' | 'message' | 'ack'> {
   const anyTopic = parseTopicName('-');
   assert(anyTopic !== null, 'a plain topic name must parse');
   return {
-    topics: new TopicNames(),
+    topics: new TopicNames(TOPIC_NAMES_KEPT),
     publish: createPublishPacket(),
     message: new BorrowedMessage(anyTopic),
     ack: createAckFields(),

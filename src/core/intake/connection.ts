@@ -18,7 +18,7 @@ import { Timer } from '../../base/timer-queue.ts';
 import { decodeAuth } from '../../protocol/decode/auth.ts';
 import { decodeConnect, readProtocolVersion } from '../../protocol/decode/connect.ts';
 import { encodeConnack, encodeDisconnect } from '../../protocol/encode/packet.ts';
-import { createFrameHeader, type FrameHeader, FrameStatus, readFrame } from '../../protocol/frame.ts';
+import { createFrameHeader, type FrameHeader, FrameStatus, readFrame, requireShortest } from '../../protocol/frame.ts';
 import { EMPTY_PROPERTIES, PacketType } from '../../protocol/packets.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import { connackReturnCode, Reason, type ReasonCode } from '../../protocol/reasons.ts';
@@ -193,8 +193,7 @@ export class Connection implements LinkEvents, Entrant {
     const header = this.#header;
     while (at < end && this.#mayRead()) {
       const status = readFrame(bytes, at, end, header);
-      if (status !== FrameStatus.NeedMore)
-        this.#checkFrame(header.firstByte, header.bodyEnd - header.bodyStart, header.bodyStart - at);
+      if (status !== FrameStatus.NeedMore) this.#checkFrame(header, header.bodyStart - at);
       else this.#checkFirstByte(bytes[at]!);
       if (status !== FrameStatus.Complete) {
         this.#assembly = new FrameAssembly();
@@ -216,7 +215,7 @@ export class Connection implements LinkEvents, Entrant {
       at = assembly.take(bytes, at, end);
       const { header } = assembly;
       if (isNew && assembly.status !== FrameStatus.NeedMore) {
-        this.#checkFrame(header.firstByte, header.bodyEnd - header.bodyStart, header.bodyStart);
+        this.#checkFrame(header, header.bodyStart);
       }
     }
     if (assembly.status === FrameStatus.Complete) {
@@ -233,9 +232,11 @@ export class Connection implements LinkEvents, Entrant {
   }
 
   /** What can be refused before a body has come: the type in this phase, and the size. */
-  #checkFrame(firstByte: number, bodyBytes: number, headerBytes: number): void {
-    this.#checkFirstByte(firstByte);
-    const type = firstByte >> 4;
+  #checkFrame(header: FrameHeader, headerBytes: number): void {
+    this.#checkFirstByte(header.firstByte);
+    if (this.#hasVersion && this.#version === 5) requireShortest(header);
+    const type = header.firstByte >> 4;
+    const bodyBytes = header.bodyEnd - header.bodyStart;
     if (bodyBytes <= bodyBytesMax(type, this.#version, this.#context.settings, headerBytes)) return;
     const statement = type === PacketType.Publish ? 'MQTT-3.2.2-15' : '';
     throw new ProtocolError(
@@ -295,6 +296,7 @@ export class Connection implements LinkEvents, Entrant {
     const { version } = readProtocolVersion(bytes, header.bodyStart, header.bodyEnd);
     this.#version = version;
     this.#hasVersion = true;
+    if (version === 5) requireShortest(header);
     this.channel.setPeer({ version, packetBytesMax: Number.POSITIVE_INFINITY, aliasesMax: 0 });
     const packet = decodeConnect(bytes, header);
     this.clientId = packet.clientId;

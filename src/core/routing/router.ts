@@ -63,13 +63,16 @@ export class Router {
     };
   }
 
-  /** Offers an unsent message of a shared subscription to another member that is online. @returns false: there is none. */
+  /**
+   * Offers an unsent message of a shared subscription to another member: one that is online while `from` can keep it,
+   * otherwise whoever is next. @returns false: there is none.
+   */
   moveShared(delivery: Delivery, from: DeliveryTarget): boolean {
     const { shared, message } = delivery;
     if (shared === null) return false;
     const match = this.#cache.lookup(message.topic.text);
     const group = match.groups.find((candidate) => candidate.filterText === shared.filter.text);
-    const picked = group?.pickOnline(from) ?? null;
+    const picked = (group?.has(from) === true ? group.pickOnline(from) : group?.pick()) ?? null;
     if (picked === null) return false;
     picked.target.offer(message, picked, false);
     return true;

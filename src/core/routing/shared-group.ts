@@ -56,6 +56,10 @@ export class SharedGroup {
     return true;
   }
 
+  has(target: DeliveryTarget): boolean {
+    return this.#find(target) !== null;
+  }
+
   /** @returns false when the target is no member. */
   remove(target: DeliveryTarget): boolean {
     const member = this.#find(target);

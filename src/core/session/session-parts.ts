@@ -24,6 +24,9 @@ export interface SessionParts {
   readonly onWillDue: (session: Session, will: Will) => void;
   /** The session has ended: its subscriptions go. */
   readonly onEnded: (session: Session) => void;
-  /** Offers an unsent message of a shared subscription to another member that is online. @returns false: there is none. */
+  /**
+   * Offers an unsent message of a shared subscription to another member: one that is online, or any that is there to
+   * keep it when `from` has ended. @returns false: there is none.
+   */
   readonly moveShared: (delivery: Delivery, from: Session) => boolean;
 }

@@ -143,8 +143,9 @@ export class Session implements DeliveryTarget {
     const { timers, onEnded } = this.#parts;
     timers.remove(this.#expiryTimer);
     this.#channel = null;
-    this.outgoing.detach((delivery) => this.#parts.moveShared(delivery, this));
+    // First the subscriptions: what goes to another member must not come back here.
     onEnded(this);
+    this.outgoing.detach((delivery) => this.#parts.moveShared(delivery, this));
     this.#publishWill();
     this.tell({ kind: 'session-removed', clientId: this.clientId });
     this.outgoing.end();

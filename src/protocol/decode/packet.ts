@@ -1,6 +1,6 @@
 /** Any packet, for the client and for tests. The broker has a table of its own, by phase. */
 import { assertNever } from '../../base/assert.ts';
-import type { FrameHeader } from '../frame.ts';
+import { type FrameHeader, requireShortest } from '../frame.ts';
 import { type Packet, PacketType, type PublishPacket } from '../packets.ts';
 import { malformed, violation } from '../protocol-error.ts';
 import type { TopicNames } from '../topic.ts';
@@ -32,6 +32,7 @@ export function decodePacket(
   from: Sender,
 ): Packet {
   const type = packetTypeOf(header);
+  if (version === 5) requireShortest(header);
   if (type === null) throw malformed('', 'packet type 0 is reserved');
   if (!isSentBy(type, from)) throw violation('', `packet type ${type} is not sent by a ${from}`);
   switch (type) {

@@ -76,10 +76,7 @@ describe('3.1.3 the client identifier', () => {
     const house = createHarness({ settings: { allowZeroLengthClientId: false } });
     for (const cleanStart of [true, false]) {
       const peer = house.peer();
-      assert.equal(
-        peer.connect({ version: 5, clientId: '', cleanStart }).reason,
-        Reason.ClientIdentifierNotValid,
-      );
+      assert.equal(peer.connect({ version: 5, clientId: '', cleanStart }).reason, Reason.ClientIdentifierNotValid);
       assert.equal(peer.isClosed, true);
       peer.expectNothing();
     }

@@ -59,7 +59,9 @@ describe('3.1 CONNECT, the packet', () => {
   test('[MQTT5-3.1.0-1] nothing that comes before CONNECT has an effect, not even with a CONNECT behind it', () => {
     const house = createHarness();
     const peer = house.peer();
-    peer.send(joined(rawPublish('t', { flags: 1, properties: Uint8Array.of(0), payload: 'x' }), rawConnect({ level: 5 })));
+    peer.send(
+      joined(rawPublish('t', { flags: 1, properties: Uint8Array.of(0), payload: 'x' }), rawConnect({ level: 5 })),
+    );
     assert.equal(peer.isClosed, true);
     assert.equal(peer.link.takeSent().length, 0);
     assert.deepEqual(house.broker.sizes(), { connections: 0, sessions: 0, subscriptions: 0, retained: 0 });
@@ -114,11 +116,17 @@ describe('3.1 CONNECT, the packet', () => {
     { name: '[MQTT5-3.1.2-12] a will QoS 3 without a will', connect: { flags: 0x1a } },
     { name: '[MQTT5-3.1.2-13] will retain without a will', connect: { flags: 0x22 } },
     { name: '[MQTT5-3.1.2-9] a will without anything of it', connect: { flags: 0x06 } },
-    { name: '[MQTT5-3.1.2-9] a will without properties', connect: { flags: 0x06, payload: [ID, field('w'), field('')] } },
+    {
+      name: '[MQTT5-3.1.2-9] a will without properties',
+      connect: { flags: 0x06, payload: [ID, field('w'), field('')] },
+    },
     { name: '[MQTT5-3.1.2-9] a will without a topic', connect: { flags: 0x06, payload: [ID, 0] } },
     { name: '[MQTT5-3.1.2-9] a will without a payload', connect: { flags: 0x06, payload: [ID, 0, field('w')] } },
     { name: '[MQTT5-3.1.2-9] a will that was not announced', connect: { flags: 0x02, payload: [ID, WILL] } },
-    { name: '[MQTT5-3.1.2-16] a user name that was not announced', connect: { flags: 0x02, payload: [ID, field('u')] } },
+    {
+      name: '[MQTT5-3.1.2-16] a user name that was not announced',
+      connect: { flags: 0x02, payload: [ID, field('u')] },
+    },
     { name: '[MQTT5-3.1.2-17] an announced user name is missing', connect: { flags: 0x82 } },
     {
       name: '[MQTT5-3.1.2-18] a password that was not announced',

@@ -22,7 +22,9 @@ describe('3.1.2 keep alive', () => {
     client.expectNothing();
     assert.equal(client.isClosed, true);
     assert.equal(watcher.expect('publish').text, 'gone');
-    assert.ok(house.log.texts('notice').some((line) => /^Client client .* disconnected: exceeded timeout\.$/.test(line)));
+    assert.ok(
+      house.log.texts('notice').some((line) => /^Client client .* disconnected: exceeded timeout\.$/.test(line)),
+    );
   });
 
   test('[MQTT5-3.1.2-22] the session of a client that fell silent is kept like that of any lost connection', () => {

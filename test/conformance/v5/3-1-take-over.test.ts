@@ -19,7 +19,9 @@ describe('3.1.4 take-over', () => {
     bystander.ping();
     bystander.expect('pingresp');
     assert.equal(house.broker.sizes().connections, 2);
-    assert.ok(house.log.texts('notice').some((line) => /^Client client \[.*\] disconnected: session taken over\.$/.test(line)));
+    assert.ok(
+      house.log.texts('notice').some((line) => /^Client client \[.*\] disconnected: session taken over\.$/.test(line)),
+    );
   });
 
   test('[MQTT5-3.1.4-3] a 3.1.1 client that is taken over is closed without a word', () => {

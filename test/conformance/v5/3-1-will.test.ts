@@ -117,7 +117,10 @@ describe('3.1.2 wills', () => {
   test('[MQTT5-3.1.2-7] a new connection brings its own will, or none, in the place of the old one', () => {
     const { house, watcher, client } = scene({ delaySeconds: 10 }, FOR_EVER);
     client.cut();
-    const second = again(house, { will: { topic: 'w', payload: 'second' }, properties: { sessionExpiryInterval: 100 } });
+    const second = again(house, {
+      will: { topic: 'w', payload: 'second' },
+      properties: { sessionExpiryInterval: 100 },
+    });
     house.advance(3_600 * SECOND);
     watcher.expectNothing();
     second.cut();

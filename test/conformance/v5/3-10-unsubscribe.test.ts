@@ -17,7 +17,11 @@ describe('3.10 UNSUBSCRIBE', () => {
       bytes: frame(0xa2, u16(1), 2, 0x0b, 1, field('a')),
       reason: Reason.MalformedPacket,
     },
-    { name: 'a misplaced wildcard', bytes: rawUnsubscribe(['a/#/b'], { isV5: true }), reason: Reason.TopicFilterInvalid },
+    {
+      name: 'a misplaced wildcard',
+      bytes: rawUnsubscribe(['a/#/b'], { isV5: true }),
+      reason: Reason.TopicFilterInvalid,
+    },
   ];
   for (const { name, bytes, reason } of BAD) {
     test(`${name}: DISCONNECT 0x${reason.toString(16)} and a close`, () => {
@@ -92,9 +96,7 @@ describe('3.10 UNSUBSCRIBE', () => {
   test('[MQTT5-3.10.4-4] [MQTT5-3.10.4-5] every UNSUBSCRIBE gets an UNSUBACK with its identifier, removed or not', () => {
     const client = enter(createHarness(), 'client');
     client.subscribe('a');
-    client.send(
-      joined(...[300, 1, 65_535].map((packetId) => rawUnsubscribe(['a'], { isV5: true, packetId }))),
-    );
+    client.send(joined(...[300, 1, 65_535].map((packetId) => rawUnsubscribe(['a'], { isV5: true, packetId }))));
     assert.deepEqual(
       client.all().map((packet) => packet.type === 'unsuback' && [packet.packetId, ...packet.reasons]),
       [

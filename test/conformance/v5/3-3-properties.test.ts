@@ -51,7 +51,12 @@ const WAYS: readonly {
 ];
 
 function message(properties: Uint8Array): Uint8Array {
-  return rawPublish('t', { flags: 0x03, packetId: 1, properties: joined(variableInteger(properties.length), properties), payload: 'x' });
+  return rawPublish('t', {
+    flags: 0x03,
+    packetId: 1,
+    properties: joined(variableInteger(properties.length), properties),
+    payload: 'x',
+  });
 }
 
 describe('3.3.2.3 properties of a message', () => {
@@ -85,13 +90,31 @@ describe('3.3.2.3 properties of a message', () => {
       const house = createHarness();
       const sub = send(house, message(joined()));
       assert.deepEqual(sub.expect('publish').properties, EMPTY_PROPERTIES);
-      assert.equal(sub.frameBytes.at(-1), 9, 'two bytes of header, three of topic, two of identifier, length 0, payload');
+      assert.equal(
+        sub.frameBytes.at(-1),
+        9,
+        'two bytes of header, three of topic, two of identifier, length 0, payload',
+      );
     });
   }
 
   test('[MQTT5-3.3.2-18] user properties keep their order between other properties too', () => {
     const bytes = message(
-      joined(0x26, field('1'), field(''), 0x03, field('c'), 0x26, field('2'), field(''), 0x01, 1, 0x26, field('3'), field('')),
+      joined(
+        0x26,
+        field('1'),
+        field(''),
+        0x03,
+        field('c'),
+        0x26,
+        field('2'),
+        field(''),
+        0x01,
+        1,
+        0x26,
+        field('3'),
+        field(''),
+      ),
     );
     const house = createHarness();
     const sub = enter(house, 'sub');

@@ -103,7 +103,10 @@ describe('3.3 PUBLISH, the packet', () => {
       const watcher = enter(house, 'watcher');
       watcher.subscribe('#');
       assertEndsClientWith({ house, witness: new Witness(house) }, bytes, reason);
-      assert.deepEqual(watcher.publishes().filter(({ topic }) => topic !== 'witness/self'), []);
+      assert.deepEqual(
+        watcher.publishes().filter(({ topic }) => topic !== 'witness/self'),
+        [],
+      );
     });
   }
 

@@ -60,9 +60,7 @@ describe('3.8 SUBSCRIBE', () => {
   test('[MQTT5-3.8.4-1] [MQTT5-3.8.4-2] every SUBSCRIBE gets a SUBACK with its identifier, in the order they came', () => {
     const client = enter(createHarness(), 'client');
     const ids = [9, 1, 65_535, 2];
-    client.send(
-      joined(...ids.map((packetId) => rawSubscribe([['a', 0]], { isV5: true, packetId }))),
-    );
+    client.send(joined(...ids.map((packetId) => rawSubscribe([['a', 0]], { isV5: true, packetId }))));
     assert.deepEqual(
       client.all().map((packet) => packet.type === 'suback' && packet.packetId),
       ids,
@@ -158,7 +156,9 @@ describe('3.8 SUBSCRIBE', () => {
       ),
     );
     assert.deepEqual(
-      client.all().map((packet) => (packet.type === 'publish' ? packet.qos : packet.type === 'suback' && packet.reasons)),
+      client
+        .all()
+        .map((packet) => (packet.type === 'publish' ? packet.qos : packet.type === 'suback' && packet.reasons)),
       [[2, 0, 1], 2, 1],
     );
     assert.equal(house.broker.sizes().subscriptions, 2);

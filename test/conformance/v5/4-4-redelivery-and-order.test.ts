@@ -197,10 +197,7 @@ describe('4.6 order', () => {
       take(Number.POSITIVE_INFINITY);
       assert.ok(taken.length > before, 'messages are missing');
     }
-    assert.deepEqual(
-      taken,
-      numbers(count).map(Number),
-    );
+    assert.deepEqual(taken, numbers(count).map(Number));
   });
 
   test('[MQTT5-4.6.0-6] live messages do not overtake those that wait in the queue', () => {
