@@ -38,6 +38,8 @@ export interface BrokerSizes {
   readonly sessions: number;
   readonly subscriptions: number;
   readonly retained: number;
+  /** Chunks of output that connections hold: none when all are idle. */
+  readonly outboxChunks: number;
 }
 
 export interface Broker {
@@ -86,6 +88,7 @@ export function createBroker(parts: BrokerParts): Broker {
     sessions: context.sessions.count,
     subscriptions: context.router.tree.subscriptionCount,
     retained: context.router.retained.count,
+    outboxChunks: house.channelParts.pools.takenCount,
   });
   return { accept, counters: context.counters, sizes, stop };
 }

@@ -23,8 +23,22 @@ const doNothing = (): void => undefined;
 export class OutboxPools {
   readonly small = new BufferPool(SMALL_CHUNK_BYTES, 256);
   readonly large = new BufferPool(LARGE_CHUNK_BYTES, 128);
+  #takenCount = 0;
+
+  /** Chunks that outboxes hold now: an idle connection holds none. */
+  get takenCount(): number {
+    return this.#takenCount;
+  }
+
+  /** A chunk with room for `byteCount` bytes; one larger than the large ones is made for this once. */
+  take(byteCount: number, wantsLarge: boolean): Uint8Array {
+    this.#takenCount += 1;
+    if (byteCount > LARGE_CHUNK_BYTES) return new Uint8Array(byteCount);
+    return wantsLarge || byteCount > SMALL_CHUNK_BYTES ? this.large.take() : this.small.take();
+  }
 
   give(chunk: Uint8Array): void {
+    this.#takenCount -= 1;
     if (chunk.length === SMALL_CHUNK_BYTES) this.small.give(chunk);
     else if (chunk.length === LARGE_CHUNK_BYTES) this.large.give(chunk);
   }
@@ -131,12 +145,19 @@ export class Outbox {
     this.#isClosed = true;
   }
 
+  /** The link has ended and keeps nothing: every chunk goes back, whether its bytes were sent or not. */
+  end(): void {
+    this.#isClosed = true;
+    for (let lent = this.#lent.shift(); lent !== undefined; lent = this.#lent.shift()) this.#pools.give(lent.chunk);
+    this.#giveChunk();
+    this.#sentBytes = this.#handedBytes;
+  }
+
   #nextChunk(byteCount: number): void {
-    const wantsLarge = this.#isDirty || this.#lent.length > 0 || byteCount > SMALL_CHUNK_BYTES;
+    const wantsLarge = this.#isDirty || this.#lent.length > 0;
     this.#handOver();
     this.#retireChunk();
-    if (byteCount > LARGE_CHUNK_BYTES) this.chunk = new Uint8Array(byteCount);
-    else this.chunk = wantsLarge ? this.#pools.large.take() : this.#pools.small.take();
+    this.chunk = this.#pools.take(byteCount, wantsLarge);
     this.#end = 0;
     this.#handedEnd = 0;
   }
@@ -155,6 +176,11 @@ export class Outbox {
   #recycle(): void {
     this.#giveBackSent();
     if (this.#sentBytes !== this.#handedBytes || this.#end !== this.#handedEnd || this.#isDirty) return;
+    this.#giveChunk();
+  }
+
+  #giveChunk(): void {
+    if (this.chunk.length === 0) return;
     this.#pools.give(this.chunk);
     this.chunk = NO_CHUNK;
     this.#end = 0;

@@ -34,21 +34,21 @@ export function startEnhanced(
     entrant.refuse(Reason.BadAuthenticationMethod, 'authentication method is not offered');
     return undefined;
   }
+  entrant.beginAuth(() => exchange.abandon());
   const apply = (step: EnhancedStep): void | Promise<void> => {
     if (!entrant.isOpen) return undefined;
-    switch (step.kind) {
-      case 'continue':
-        sendAuth(entrant.channel, Reason.ContinueAuthentication, method, step.data);
-        entrant.awaitAuth(onAuth, () => exchange.abandon());
-        return undefined;
-      case 'refused':
-        entrant.refuse(step.reason, 'not authorised');
-        return undefined;
-      case 'allowed': {
-        const identity = { clientId: request.clientId, userName: step.userName ?? request.userName };
-        return onAllowed({ identity, authenticationData: step.data });
-      }
+    if (step.kind === 'continue') {
+      sendAuth(entrant.channel, Reason.ContinueAuthentication, method, step.data);
+      entrant.awaitAuth(onAuth);
+      return undefined;
     }
+    entrant.endAuth();
+    if (step.kind === 'refused') {
+      entrant.refuse(step.reason, 'not authorised');
+      return undefined;
+    }
+    const identity = { clientId: request.clientId, userName: step.userName ?? request.userName };
+    return onAllowed({ identity, authenticationData: step.data });
   };
   const onAuth = (next: Uint8Array | null, nextMethod: string | null): void | Promise<void> => {
     checkMethod(method, nextMethod);
@@ -94,8 +94,8 @@ function exchangeFor(
     );
   }
   if (client.reauthentication !== null) return client.reauthentication;
-  const { clientId, userName } = client.identity;
-  const request = { clientId, userName, password: null, version: client.version, remoteAddress: '', listenerPort: 0 };
+  const { version, remoteAddress, listenerPort } = client;
+  const request = { ...client.identity, password: null, version, remoteAddress, listenerPort };
   const exchange = context.gatekeeper?.startEnhanced(method, request) ?? null;
   if (exchange === null)
     throw new ProtocolError(Reason.BadAuthenticationMethod, 'MQTT-4.12.0-1', 'the method is no longer offered');

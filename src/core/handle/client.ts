@@ -16,6 +16,8 @@ export interface Client {
   readonly channel: Channel;
   readonly identity: Identity;
   readonly version: ProtocolVersion;
+  readonly remoteAddress: string;
+  readonly listenerPort: number;
   /** Mosquitto's private bridge mark: its subscriptions are no-local and retain-as-published. */
   readonly isBridge: boolean;
   /** Most QoS 1 and 2 messages that it may have unacknowledged: the announced Receive Maximum; Infinity in 3.x. */

@@ -243,6 +243,8 @@ function makeClient(
     channel: entrant.channel,
     identity: admission.identity,
     version: packet.version,
+    remoteAddress: entrant.remoteAddress,
+    listenerPort: entrant.localPort,
     isBridge: packet.isBridge,
     receiveMaximum: packet.version === 5 ? announced : Number.POSITIVE_INFINITY,
     unreleasedCount: 0,

@@ -14,11 +14,11 @@ export interface Entrant {
   clientId: string;
   /** Answers CONNECT with a refusal in the client's version and closes the link. */
   readonly refuse: (reason: ReasonCode, words: EndReason) => void;
+  /** An enhanced authentication begins: `abandon` is called if the connection ends before `endAuth`. */
+  readonly beginAuth: (abandon: () => void) => void;
   /** The client's next AUTH goes to `next`. */
-  readonly awaitAuth: (
-    next: (data: Uint8Array | null, method: string | null) => void | Promise<void>,
-    abandon: () => void,
-  ) => void;
+  readonly awaitAuth: (next: (data: Uint8Array | null, method: string | null) => void | Promise<void>) => void;
+  readonly endAuth: () => void;
   /** From now on packets go to the handlers of connected clients. `keepAliveSeconds` 0 = none. */
   readonly admit: (client: Client, keepAliveSeconds: number) => void;
   readonly disconnect: (reason: number, words: EndReason) => void;

@@ -134,6 +134,7 @@ export class Connection implements LinkEvents, Entrant {
     if (this.#phase !== 'closing') {
       this.#finish(end.kind === 'error' ? `connection lost (${end.error.message})` : 'connection closed by client');
     }
+    this.channel.outbox.end();
     this.#parts.onGone(this);
   }
 
@@ -145,15 +146,21 @@ export class Connection implements LinkEvents, Entrant {
     this.#close(words);
   };
 
-  awaitAuth(next: (data: Uint8Array | null, method: string | null) => void | Promise<void>, abandon: () => void): void {
-    this.#onAuth = next;
+  beginAuth(abandon: () => void): void {
     this.#abandonAuth = abandon;
+  }
+
+  awaitAuth(next: (data: Uint8Array | null, method: string | null) => void | Promise<void>): void {
+    this.#onAuth = next;
+  }
+
+  endAuth(): void {
+    this.#abandonAuth = null;
+    this.#onAuth = null;
   }
 
   admit(client: Client, keepAliveSeconds: number): void {
     const { timers, clients } = this.#context;
-    this.#abandonAuth = null;
-    this.#onAuth = null;
     this.#client = client;
     this.#phase = 'connected';
     this.#lastPacketMs = timers.now;
@@ -469,8 +476,7 @@ export class Connection implements LinkEvents, Entrant {
     this.#assembly = null;
     this.#unread = null;
     this.#abandonAuth?.();
-    this.#abandonAuth = null;
-    this.#onAuth = null;
+    this.endAuth();
     log.write('notice', `Client ${this.#name()} disconnected${words === null ? '' : `: ${words}`}.`);
     const client = this.#client;
     this.#client = null;

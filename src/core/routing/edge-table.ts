@@ -2,7 +2,7 @@
  * The edges of a tree: (parent, level) -> child, all of them numbers, without an object per node.
  *
  * Open addressing over integers: a step of a match is one probe, mostly one line of the processor's cache, where a Map per
- * node would be five dependent ones; an edge costs 17 to 34 bytes. The edges are spread over 256 tables by the upper
+ * node would be five dependent ones; an edge costs 17 to 34 bytes. The edges are spread over 64 tables by the upper
  * bits of their hash, and only one of these is copied when it grows: no pause at a million edges.
  *
  *   table:   | parent + 1 | level | child |   | parent + 1 | level | child |   ...        parent + 1 = 0: a free slot
@@ -17,7 +17,9 @@ import { assert } from '../../base/assert.ts';
 /** There is no such edge. */
 export const NO_EDGE = -1;
 
-const TABLE_COUNT = 256;
+const TABLE_COUNT = 64;
+/** The upper bits of a hash choose the table. */
+const TABLE_SHIFT = 26;
 const SLOTS_MIN = 4;
 const SLOT_INTS = 3;
 
@@ -36,11 +38,15 @@ export class EdgeTable {
     for (let index = 0; index < TABLE_COUNT; index += 1) this.#tables.push(emptyTable(SLOTS_MIN));
   }
 
+  get bytes(): number {
+    return this.#tables.reduce((bytes, table) => bytes + table.byteLength, 0);
+  }
+
   /** @returns the child, or NO_EDGE. */
   find(parent: number, level: number): number {
     const hash = this.#hash(parent, level);
-    const table = this.#tables[hash >>> 24]!;
-    const mask = this.#masks[hash >>> 24]!;
+    const table = this.#tables[hash >>> TABLE_SHIFT]!;
+    const mask = this.#masks[hash >>> TABLE_SHIFT]!;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const at = slot * SLOT_INTS;
       const key = table[at]!;
@@ -52,7 +58,7 @@ export class EdgeTable {
   /** Adds an edge that is not there yet. */
   add(parent: number, level: number, child: number): void {
     const hash = this.#hash(parent, level);
-    const index = hash >>> 24;
+    const index = hash >>> TABLE_SHIFT;
     const slotCount = this.#masks[index]! + 1;
     if ((this.#used[index]! + 1) * 10 > slotCount * 7) this.#resize(index, slotCount * 2);
     this.#place(index, hash, parent + 1, level, child);
@@ -62,13 +68,13 @@ export class EdgeTable {
   /** Puts another child on an edge that is there. */
   update(parent: number, level: number, child: number): void {
     const hash = this.#hash(parent, level);
-    this.#tables[hash >>> 24]![this.#slotOf(hash, parent, level) * SLOT_INTS + 2] = child;
+    this.#tables[hash >>> TABLE_SHIFT]![this.#slotOf(hash, parent, level) * SLOT_INTS + 2] = child;
   }
 
   /** Removes an edge that is there. */
   remove(parent: number, level: number): void {
     const hash = this.#hash(parent, level);
-    const index = hash >>> 24;
+    const index = hash >>> TABLE_SHIFT;
     const mask = this.#masks[index]!;
     this.#close(this.#tables[index]!, mask, this.#slotOf(hash, parent, level));
     this.#used[index]! -= 1;
@@ -76,8 +82,8 @@ export class EdgeTable {
   }
 
   #slotOf(hash: number, parent: number, level: number): number {
-    const table = this.#tables[hash >>> 24]!;
-    const mask = this.#masks[hash >>> 24]!;
+    const table = this.#tables[hash >>> TABLE_SHIFT]!;
+    const mask = this.#masks[hash >>> TABLE_SHIFT]!;
     let slot = hash & mask;
     while (table[slot * SLOT_INTS] !== parent + 1 || table[slot * SLOT_INTS + 1] !== level) {
       assert(table[slot * SLOT_INTS] !== 0, 'an edge that is changed is there');

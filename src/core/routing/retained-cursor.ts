@@ -94,7 +94,7 @@ export class RetainedCursor {
         break;
       }
       const child = node.child(level);
-      if (child === null || child.birth > this.#bornUpTo) return;
+      if (child === null) return;
       node = child;
       this.#visits += 1;
     }

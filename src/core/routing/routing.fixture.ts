@@ -42,6 +42,11 @@ export const sharedFilterText: fc.Arbitrary<string> = fc
   .tuple(fc.constantFrom('g', 'group', '__proto__', '$share'), filterText)
   .map(([name, filter]) => `$share/${name}/${filter}`);
 
+/** Up to `lengthMax` items, long lists as often as short ones (by itself fast-check stays below a dozen). */
+export function manyOf<Item>(item: fc.Arbitrary<Item>, lengthMax: number): fc.Arbitrary<Item[]> {
+  return fc.array(item, { maxLength: lengthMax, size: 'max' });
+}
+
 /** A session as routing sees it; tests set its state. It keeps nothing. */
 export class FakeTarget implements DeliveryTarget {
   readonly clientId: string;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Subscription } from '../model/subscription.ts';
-import { FakeTarget, subscribe } from './routing.fixture.ts';
+import { FakeTarget, manyOf, subscribe } from './routing.fixture.ts';
 import { SharedGroup } from './shared-group.ts';
 
 const TEXT = '$share/g/t';
@@ -162,7 +162,7 @@ test('any sequence of changes and picks does what the plain rule says', () => {
     isDurable: fc.boolean(),
   });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+    fc.property(manyOf(step, 120), (steps) => {
       const targets = targetsNamed(...'abcdefghijkl');
       const group = new SharedGroup(TEXT);
       const model: Model = { members: [], next: null };

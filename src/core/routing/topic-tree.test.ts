@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Subscription } from '../model/subscription.ts';
-import { FakeTarget, filterText, naiveMatches, sharedFilterText, subscribe, topicText } from './routing.fixture.ts';
+import {
+  FakeTarget,
+  filterText,
+  manyOf,
+  naiveMatches,
+  sharedFilterText,
+  subscribe,
+  topicText,
+} from './routing.fixture.ts';
 import { type MatchResult, TopicTree } from './topic-tree.ts';
 
 const targets = [new FakeTarget('one'), new FakeTarget('two'), new FakeTarget('three')] as const;
@@ -242,7 +250,7 @@ function assertSameMatches(tree: TopicTree, list: readonly Subscription[], topic
 
 test('any sequence of changes matches as a plain list does, and nothing is left when all are removed', () => {
   fc.assert(
-    fc.property(fc.array(change, { maxLength: 60 }), fc.array(topicText, { maxLength: 8 }), (changes, topics) => {
+    fc.property(manyOf(change, 60), manyOf(topicText, 8), (changes, topics) => {
       const tree = new TopicTree();
       const list: Subscription[] = [];
       for (const [index, step] of changes.entries()) {
@@ -261,10 +269,10 @@ test('any sequence of changes matches as a plain list does, and nothing is left 
 });
 
 test('filters and topics of 200 levels match as the naive matcher says', () => {
-  const levels = fc.array(fc.constantFrom<string[]>('', 'a'), { minLength: 197, maxLength: 200 });
-  const wildcards = fc.array(fc.nat(199), { maxLength: 60 });
+  const levels = fc.array(fc.constantFrom<string[]>('', 'a'), { minLength: 197, maxLength: 200, size: 'max' });
+  const wildcards = manyOf(fc.nat(199), 60);
   fc.assert(
-    fc.property(levels, fc.array(fc.tuple(wildcards, fc.boolean()), { maxLength: 10 }), (topicLevels, shapes) => {
+    fc.property(levels, manyOf(fc.tuple(wildcards, fc.boolean()), 10), (topicLevels, shapes) => {
       const filters = shapes.map(([places, endsBelow]) => {
         const filter = topicLevels.map((level, index) => (places.includes(index) ? '+' : level));
         return (endsBelow ? [...filter.slice(0, places[0] ?? 199), '#'] : filter).join('/');

@@ -123,7 +123,7 @@ export class TopicTree {
     let reachedCount = 1;
     for (let start = 0; start <= topic.length && reachedCount > 0; ) {
       const end = levelEnd(topic, start);
-      const level = levels.find(topic.slice(start, end));
+      const level = levels.findIn(topic, start, end);
       reachedCount = this.#step(level, reachedCount, end === topic.length, into);
       start = end + 1;
     }

@@ -89,7 +89,8 @@ describe('3.1.4 take-over', () => {
       assert.equal(last.expect('disconnect').reason, Reason.SessionTakenOver);
       last = next;
     }
-    assert.deepEqual(house.broker.sizes(), { connections: 2, sessions: 2, subscriptions: 1, retained: 0 });
+    const { connections, sessions, subscriptions } = house.broker.sizes();
+    assert.deepEqual([connections, sessions, subscriptions], [2, 2, 1]);
     assert.equal(watcher.publishes().length, 1000, 'each connection that was lost had a will without a delay');
     assert.equal(house.broker.counters.internalErrors, 0);
     assert.equal(house.clock.waitingCount <= 2, true, 'timers of connections that are gone should be gone');

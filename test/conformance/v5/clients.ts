@@ -66,3 +66,9 @@ export function takeAll(peer: Peer): readonly SeenPublish[] {
 export function numbers(count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) => String(index));
 }
+
+/** Nothing is left of anybody. */
+export function assertEmpty(house: Harness): void {
+  const { connections, sessions, subscriptions, retained } = house.broker.sizes();
+  assert.deepEqual([connections, sessions, subscriptions, retained], [0, 0, 0, 0]);
+}
