@@ -7,8 +7,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { RingQueue } from '../base/ring-queue.ts';
-import type { PublishFields } from '../protocol/encode/publish.ts';
-import { publishFrameBytes } from '../protocol/encode/publish.ts';
+import { createPublishFields, type PublishFields, publishFrameBytes } from '../protocol/encode/publish.ts';
 import type { AckPacket, Properties } from '../protocol/packets.ts';
 import { EMPTY_PROPERTIES } from '../protocol/packets.ts';
 import { violation } from '../protocol/protocol-error.ts';
@@ -57,7 +56,7 @@ export class Outgoing {
   constructor(parts: OutgoingParts) {
     this.#parts = parts;
     this.#windowMax = Math.min(parts.inflightMax, parts.limits.receiveMaximum);
-    this.#fields = emptyFields();
+    this.#fields = createPublishFields();
   }
 
   /** See MqttClient.publish. */
@@ -316,21 +315,4 @@ function traced(fields: PublishFields): TracedPacket {
   const { dup, qos, retain, packetId } = fields;
   const payloadBytes = fields.payloadEnd - fields.payloadStart;
   return { type: 'publish', dup, qos, retain, packetId, topic: fields.topic?.text ?? '', payloadBytes };
-}
-
-function emptyFields(): PublishFields {
-  return {
-    topic: null,
-    packetId: 0,
-    qos: 0,
-    retain: false,
-    dup: false,
-    topicAlias: 0,
-    messageExpiryInterval: null,
-    subscriptionIdentifiers: null,
-    forwardedProperties: NO_BYTES,
-    bytes: NO_BYTES,
-    payloadStart: 0,
-    payloadEnd: 0,
-  };
 }

@@ -8,7 +8,12 @@
 import type { Link } from '../../base/link.ts';
 import { RingQueue } from '../../base/ring-queue.ts';
 import { writeAck } from '../../protocol/encode/ack.ts';
-import { type PublishFields, publishFrameBytes, writePublish } from '../../protocol/encode/publish.ts';
+import {
+  createPublishFields,
+  type PublishFields,
+  publishFrameBytes,
+  writePublish,
+} from '../../protocol/encode/publish.ts';
 import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
 import type { TopicName } from '../../protocol/topic.ts';
 import type { ProtocolVersion, Qos } from '../../protocol/version.ts';
@@ -65,7 +70,7 @@ export class Channel {
   readonly #parts: ChannelParts;
   readonly #held = new RingQueue<Held>();
   #heldAnswerCount = 0;
-  readonly #fields: PublishFields = emptyFields();
+  readonly #fields: PublishFields = createPublishFields();
   #version: ProtocolVersion = 4;
   #packetBytesMax = Number.POSITIVE_INFINITY;
   #aliasesMax = 0;
@@ -275,21 +280,4 @@ export class Channel {
 /** After it the peer's message does not count any more against our Receive Maximum (section 4.9). */
 function isLastAnswer(type: AckType, reason: ReasonCode): boolean {
   return type === 'puback' || type === 'pubcomp' || (type === 'pubrec' && reason >= Reason.UnspecifiedError);
-}
-
-function emptyFields(): PublishFields {
-  return {
-    topic: null,
-    packetId: 0,
-    qos: 0,
-    retain: false,
-    dup: false,
-    topicAlias: 0,
-    messageExpiryInterval: null,
-    subscriptionIdentifiers: null,
-    forwardedProperties: NO_BYTES,
-    bytes: NO_BYTES,
-    payloadStart: 0,
-    payloadEnd: 0,
-  };
 }

@@ -10,6 +10,8 @@ import type { TopicName } from '../topic.ts';
 import type { ProtocolVersion, Qos } from '../version.ts';
 import { copyInto, writeU16, writeU32 } from '../write.ts';
 
+const NO_BYTES = new Uint8Array(0);
+
 /** What a PUBLISH is written from; one reused object in the broker. The v5 fields are ignored in 3.x. */
 export interface PublishFields {
   /** Null: an empty topic, alias only (v5). */
@@ -31,6 +33,24 @@ export interface PublishFields {
   bytes: Uint8Array;
   payloadStart: number;
   payloadEnd: number;
+}
+
+/** Empty fields to be filled, again and again. */
+export function createPublishFields(): PublishFields {
+  return {
+    topic: null,
+    packetId: 0,
+    qos: 0,
+    retain: false,
+    dup: false,
+    topicAlias: 0,
+    messageExpiryInterval: null,
+    subscriptionIdentifiers: null,
+    forwardedProperties: NO_BYTES,
+    bytes: NO_BYTES,
+    payloadStart: 0,
+    payloadEnd: 0,
+  };
 }
 
 /** Bytes of the whole frame, payload included. A frame above FRAME_BYTES_MAX cannot be written. */
