@@ -117,9 +117,9 @@ class FormatReader {
 
   #escape(): string {
     const letter = this.#next('escape');
-    const escape = ESCAPES.get(letter);
-    if (escape === undefined) throw new ArgumentError(`Invalid escape specifier '${letter}'.`);
-    return escape;
+    const known = ESCAPES.get(letter);
+    if (known === undefined) throw new ArgumentError(`Invalid escape specifier '${letter}'.`);
+    return known;
   }
 
   #timeField(): Piece {

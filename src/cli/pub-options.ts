@@ -38,7 +38,7 @@ export const PUB_GRAMMAR: ToolGrammar<PubSettings> = {
 function check(settings: PubSettings): void {
   const topic = settings.topics.at(-1);
   if (topic === undefined || settings.source === null) {
-    throw new ArgumentError('Both topic and message must be supplied.', false);
+    throw new ArgumentError('Both topic and message must be supplied.');
   }
   for (const given of settings.topics) {
     if (parseTopicName(given) !== null) continue;

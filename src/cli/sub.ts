@@ -71,8 +71,10 @@ class Subscriber {
       // QoS 2 is handed out at PUBREL, as Mosquitto does: with -C its handshake is complete before the end.
       options: { deliverQos2At: 'release', onMessage: (message) => this.#onMessage(message) },
       // What comes behind the last message wanted is not ours any more.
-      isShown: (packet) => !this.#isEnding || packet.type !== 'publish',
-      onTraced: (direction, packet) => this.#onTraced(direction, packet),
+      isShown: (direction) => !this.#isEnding || direction === 'sending',
+      ...(parts.settings.isDebug || parts.settings.endsWhenSubscribed
+        ? { onTraced: (direction, packet) => this.#onTraced(direction, packet) }
+        : {}),
       onConnected: (client) => void this.#subscribe(client),
     });
   }
@@ -87,7 +89,7 @@ class Subscriber {
         : network.clock.after(Math.min(timeoutSeconds * 1000, 2 ** 31 - 1), () => this.#onTimeout());
     io.on('SIGINT', onSignal);
     io.on('SIGTERM', onSignal);
-    void output.broken.then(() => this.#end({ code: ExitCode.Done, reason: Reason.Success }));
+    void output.broken.then(() => this.#endWell());
     this.#connection.start();
     try {
       return await this.#untilEnd();
@@ -120,7 +122,7 @@ class Subscriber {
       const answer = await asking;
       if (answer !== null) this.#onSubscribed(answer);
       await Promise.all(unsubscribing);
-      if (answer === null && this.#settings.endsWhenSubscribed) this.#end({ code: 0, reason: Reason.Success });
+      if (this.#settings.endsWhenSubscribed) this.#endWell();
     } catch (error) {
       if (!client.isOpen || this.#isEnding) return;
       printError(this.#parts, `Error: ${error instanceof Error ? error.message : String(error)}.`);
@@ -129,24 +131,27 @@ class Subscriber {
   }
 
   #onSubscribed(answer: SubackPacket): void {
-    if (answer.reasons.every((reason) => reason >= Reason.UnspecifiedError)) {
-      printError(this.#parts, 'All subscription requests were denied.');
-      this.#end({ code: ExitCode.Done, reason: Reason.Success });
-    } else if (this.#settings.endsWhenSubscribed) this.#end({ code: ExitCode.Done, reason: Reason.Success });
+    if (answer.reasons.some((reason) => reason < Reason.UnspecifiedError)) return;
+    printError(this.#parts, 'All subscription requests were denied.');
+    this.#endWell();
+  }
+
+  #endWell(): void {
+    this.#end({ code: ExitCode.Done, reason: Reason.Success });
   }
 
   #onMessage(message: IncomingMessage): void | Promise<void> {
     if (this.#isEnding) return NEVER;
     const { skipsRetained, isRetainedOnly, countMax } = this.#settings;
     if (isRetainedOnly && !message.retain) {
-      this.#end({ code: ExitCode.Done, reason: Reason.Success });
+      this.#endWell();
       return NEVER;
     }
     if (skipsRetained && message.retain) return;
     for (const filter of this.#filtersOut) if (matchesFilter(message.topic, filter)) return;
     const bytes = this.#print(message);
     this.#printedCount++;
-    if (this.#printedCount === countMax) this.#end({ code: ExitCode.Done, reason: Reason.Success });
+    if (this.#printedCount === countMax) this.#endWell();
     return this.#put(bytes, message.qos > 0);
   }
 
@@ -162,6 +167,8 @@ class Subscriber {
   }
 
   #onTraced(direction: 'sending' | 'received', packet: TracedPacket): void {
+    // Here and not when the promise is fulfilled: what follows SUBACK in the same chunk is not wanted any more.
+    if (packet.type === 'suback' && this.#settings.endsWhenSubscribed) this.#endWell();
     const isAnswer = direction === 'sending' && (packet.type === 'puback' || packet.type === 'pubcomp');
     if (!isAnswer || this.#held === null) return;
     this.#parts.output.write(this.#held);

@@ -6,7 +6,6 @@ import {
   ConnectFailedError,
   type ConnectOptions,
   ConnectRefusedError,
-  type TracedPacket,
   type WillOptions,
 } from '../client/client-types.ts';
 import { connectClient } from '../client/connect-client.ts';
@@ -79,8 +78,8 @@ export interface ConnectMore {
   readonly lines: TraceLines;
   readonly options?: Partial<ConnectOptions>;
   /** With -d: whether to show a packet. */
-  readonly isShown?: (packet: TracedPacket) => boolean;
-  /** With -d: told after the line of a packet was written. */
+  readonly isShown?: (direction: 'sending' | 'received') => boolean;
+  /** Told of each packet, with -d after its line was written. */
   readonly onTraced?: NonNullable<ConnectOptions['onTrace']>;
 }
 
@@ -89,7 +88,7 @@ export function connectTool(parts: ToolParts, clientId: string, more: ConnectMor
   const { settings, network, output } = parts;
   const { userName, password } = settings;
   const onTrace: ConnectOptions['onTrace'] = (direction, packet) => {
-    if (more.isShown?.(packet) !== false) output.writeText(more.lines.of(direction, packet));
+    if (settings.isDebug && more.isShown?.(direction) !== false) output.writeText(more.lines.of(direction, packet));
     more.onTraced?.(direction, packet);
   };
   return connectClient(network.transport, network.clock, {
@@ -104,7 +103,7 @@ export function connectTool(parts: ToolParts, clientId: string, more: ConnectMor
     ...(userName === null ? {} : { userName }),
     ...(password === null ? {} : { password }),
     ...willOf(settings),
-    ...(settings.isDebug ? { onTrace } : {}),
+    ...(settings.isDebug || more.onTraced !== undefined ? { onTrace } : {}),
     session: more.session,
     ...more.options,
   });

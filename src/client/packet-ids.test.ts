@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { PacketIds } from './packet-ids.ts';
 
 describe('PacketIds', () => {
-  it('[MQTT5-2.2.1-3] gives every id from 1 to 65535 once, then none', () => {
+  it('gives every id from 1 to 65535 once, then none', () => {
     const ids = new PacketIds();
     const seen = new Set<number | null>();
     for (let count = 0; count < 65_535; count++) seen.add(ids.take());

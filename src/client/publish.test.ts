@@ -116,7 +116,7 @@ describe('publishing', () => {
     assert.equal(client.session.packetIds.usedCount, 0);
   });
 
-  it('[MQTT5-3.3.4-7] [MQTT5-4.9.0-2] keeps to the Receive Maximum, in order', async () => {
+  it('[MQTT5-4.9.0-2] keeps to the Receive Maximum, in order', async () => {
     const lab = await ClientLab.open(5);
     const { client, server } = await lab.connect({}, '20 06 00 00 03 21 00 02');
     const outcomes = ['1', '2', '3', '4'].map((text) => watch(client.publish('a', text, { qos: 1 })));
@@ -136,7 +136,7 @@ describe('publishing', () => {
     );
   });
 
-  it('[MQTT5-4.9.0-3] a full window holds up no other packet', async () => {
+  it('[MQTT5-3.3.4-8] [MQTT5-4.9.0-3] a full window holds up no other packet', async () => {
     const lab = await ClientLab.open(5);
     const { client, server } = await lab.connect({ keepAliveSeconds: 10 }, '20 06 00 00 03 21 00 01');
     void client.publish('a', '1', { qos: 1 });
@@ -164,6 +164,21 @@ describe('publishing', () => {
     assert.equal((await server.next('publish')).payload, '2');
   });
 
+  for (const version of [4, 5] as const) {
+    it(`sends PUBRELs in the order of the PUBRECs, level ${version}: [MQTT3-4.6.0-4] [MQTT5-4.6.0-4]`, async () => {
+      const lab = await ClientLab.open(version);
+      const { client, server } = await lab.connect();
+      for (const text of ['1', '2', '3']) void client.publish('a', text, { qos: 2 });
+      for (let count = 0; count < 3; count++) await server.next('publish');
+      server.send('50 02 00 02 50 02 00 03 50 02 00 01');
+      const released = [await server.next('pubrel'), await server.next('pubrel'), await server.next('pubrel')];
+      assert.deepEqual(
+        released.map(({ packetId }) => packetId),
+        [2, 3, 1],
+      );
+    });
+  }
+
   it('refuses beyond the bound of the queue', async () => {
     const lab = await ClientLab.open(5);
     const session = new ClientSession({ queueMessagesMax: 2 });
@@ -188,20 +203,20 @@ describe('publishing', () => {
     }
   });
 
-  it('[MQTT5-3.2.2-11] refuses a QoS above Maximum QoS', async () => {
+  it('refuses a QoS above Maximum QoS', async () => {
     const lab = await ClientLab.open(5);
     const { client } = await lab.connect({}, '20 05 00 00 02 24 00');
     assert.equal((await client.publish('a', 'x', { qos: 1 })).reason, 0x9b);
     assert.equal((await client.publish('a', 'x', { qos: 0 })).kind, 'done');
   });
 
-  it('[MQTT5-3.2.2-14] refuses RETAIN when there is none', async () => {
+  it('refuses RETAIN when there is none', async () => {
     const lab = await ClientLab.open(5);
     const { client } = await lab.connect({}, '20 05 00 00 02 25 00');
     assert.equal((await client.publish('a', 'x', { retain: true })).reason, 0x9a);
   });
 
-  it('[MQTT5-3.2.2-15] refuses a packet above Maximum Packet Size, exactly', async () => {
+  it('refuses a packet above Maximum Packet Size, exactly', async () => {
     const lab = await ClientLab.open(5);
     const { client, server } = await lab.connect({}, '20 08 00 00 05 27 00 00 00 14');
     // 2 + 2 + 1 + 1 + payload = 20
@@ -221,7 +236,7 @@ describe('publishing', () => {
     assert.equal(client.isOpen, true);
   });
 
-  it('[MQTT5-3.2.2-17] [MQTT5-3.2.2-18] refuses an alias that the server does not take', async () => {
+  it('refuses an alias that the server does not take', async () => {
     const lab = await ClientLab.open(5);
     const { client } = await lab.connect();
     assert.equal((await client.publish('a', 'x', { topicAlias: 1 })).reason, 0x94);
@@ -277,7 +292,7 @@ describe('publishing', () => {
 });
 
 describe('a session that goes on', () => {
-  it('[MQTT3-4.4.0-1] [MQTT3-4.6.0-1] sends PUBREL and PUBLISH again, in order, with DUP and the same ids', async () => {
+  it('[MQTT3-2.3.1-3] [MQTT3-4.4.0-1] [MQTT3-4.6.0-1] sends PUBREL and PUBLISH again, in order, with DUP and the same ids', async () => {
     const lab = await ClientLab.open(4);
     const session = new ClientSession();
     const first = await lab.connect({ session, cleanStart: false });

@@ -58,11 +58,15 @@ describe('receiving', () => {
     assert.deepEqual(topics, ['a']);
   });
 
-  it('[MQTT5-4.5.0-2] acknowledges although nobody takes it', async () => {
-    const lab = await ClientLab.open(5);
-    const { server } = await lab.connect();
-    server.send('32 06 00 01 61 00 07 00');
+  it('[MQTT3-4.5.0-2] [MQTT5-4.5.0-2] acknowledges although nobody takes it', async () => {
+    const { server } = await (await ClientLab.open(5)).connect();
+    server.send('32 06 00 01 61 00 07 00 34 06 00 01 61 00 08 00');
     await server.next('puback');
+    await server.next('pubrec');
+    const old = await (await ClientLab.open(4)).connect();
+    old.server.send('32 05 00 01 61 00 07 34 05 00 01 61 00 08');
+    await old.server.next('puback');
+    await old.server.next('pubrec');
   });
 
   it('acknowledges when the handler is done', async () => {
@@ -76,21 +80,28 @@ describe('receiving', () => {
     assert.equal((await server.next('puback')).packetId, 1);
   });
 
-  it('[MQTT3-4.6.0-2] [MQTT3-4.6.0-3] acknowledges in the order of arrival', async () => {
-    const lab = await ClientLab.open(4);
-    const handler = new Handler();
-    const { server } = await lab.connect({ onMessage: handler.take });
-    server.send(`${publishHex('32', 1, 'a')} ${publishHex('34', 2, 'b')} ${publishHex('32', 3, 'c')}`);
-    await settle();
-    assert.deepEqual(handler.texts, ['a', 'b', 'c']);
-    handler.finish(2);
-    handler.finish(1);
-    await settle();
-    assert.deepEqual(server.waitingTypes, []);
-    handler.finish(0);
-    await settle();
-    assert.deepEqual(server.waitingTypes, ['puback', 'pubrec', 'puback']);
-  });
+  for (const version of [4, 5] as const) {
+    const title =
+      '[MQTT3-4.6.0-2] [MQTT3-4.6.0-3] [MQTT5-4.6.0-2] [MQTT5-4.6.0-3] acknowledges in the order of arrival';
+    it(`${title}, level ${version}`, async () => {
+      const lab = await ClientLab.open(version);
+      const handler = new Handler();
+      const { server } = await lab.connect({ onMessage: handler.take });
+      const properties = version === 5 ? '00' : '';
+      const size = version === 5 ? '06' : '05';
+      for (const [firstByte, id] of ['32 01', '34 02', '32 03', '34 04'].map((pair) => pair.split(' '))) {
+        server.send(`${firstByte} ${size} 00 01 61 00 ${id} ${properties}`);
+      }
+      await settle();
+      assert.equal(handler.messages.length, 4);
+      for (const index of [2, 1, 3]) handler.finish(index);
+      await settle();
+      assert.deepEqual(server.waitingTypes, []);
+      handler.finish(0);
+      await settle();
+      assert.deepEqual(server.waitingTypes, ['puback', 'pubrec', 'puback', 'pubrec']);
+    });
+  }
 
   it('[MQTT3-4.3.3-2] hands QoS 2 out once, before PUBREC', async () => {
     const lab = await ClientLab.open(4);
@@ -229,18 +240,31 @@ describe('receiving', () => {
     assert.equal(client.isOpen, true);
   });
 
-  it('[MQTT5-3.3.2-7] resolves topic aliases', async () => {
+  it('[MQTT5-3.3.2-10] resolves every topic alias up to the maximum that it announced', async () => {
     const lab = await ClientLab.open(5);
     const topics: string[] = [];
     const { server } = await lab.connect({
-      properties: { topicAliasMaximum: 2 },
+      properties: { topicAliasMaximum: 3 },
       onMessage: ({ topic }) => void topics.push(topic),
     });
-    server.send(
-      '30 07 00 01 61 03 23 00 02 30 06 00 00 03 23 00 02 30 07 00 01 62 03 23 00 02 30 06 00 00 03 23 00 02',
-    );
+    for (const alias of ['01', '02', '03']) server.send(`30 07 00 01 6${alias[1]} 03 23 00 ${alias}`);
+    server.send('30 07 00 01 64 03 23 00 02');
+    for (const alias of ['01', '02', '03']) server.send(`30 06 00 00 03 23 00 ${alias}`);
     await settle();
-    assert.deepEqual(topics, ['a', 'a', 'b', 'b']);
+    assert.deepEqual(topics, ['a', 'b', 'c', 'd', 'a', 'd', 'c']);
+  });
+
+  it('[MQTT5-3.3.2-7] knows no alias of an earlier connection', async () => {
+    const lab = await ClientLab.open(5);
+    const options = { session: new ClientSession(), cleanStart: false, properties: { topicAliasMaximum: 3 } };
+    const first = await lab.connect(options);
+    first.server.send('30 07 00 01 61 03 23 00 01');
+    await settle();
+    lab.pipe.cut();
+    await first.client.closed;
+    const second = await lab.connect(options, connackHex(5, true));
+    second.server.send('30 06 00 00 03 23 00 01');
+    assert.equal((await second.client.closed).kind, 'protocol-error');
   });
 
   it('takes a large message in small pieces', async () => {
@@ -309,7 +333,7 @@ describe('requests', () => {
     assert.equal(client.session.packetIds.usedCount, 0);
   });
 
-  it('[MQTT5-3.8.3-4] refuses no local with a shared subscription', async () => {
+  it('refuses no local with a shared subscription', async () => {
     const { client } = await (await ClientLab.open(5)).connect();
     await assert.rejects(client.subscribe({ filter: '$share/g/a', noLocal: true }), { kind: 'refused' });
   });

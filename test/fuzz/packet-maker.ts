@@ -114,12 +114,19 @@ export class PacketMaker {
     return frame(0xe0, chance.pick([0, 4, 0x80, 0x82]), this.#block([0x11, 0x1f, 0x26]));
   }
 
+  /** AUTH, mostly with the method that is offered. */
+  auth(reason = 0x18): Uint8Array {
+    if (this.#chance.percent(15)) return frame(0xf0, reason, this.#block([0x15, 0x16, 0x1f, 0x26]));
+    const properties = joined(this.#property(0x15), 0x16, field('answer'));
+    return frame(0xf0, reason, variableInteger(properties.length), properties);
+  }
+
   /** Anything else: pings, AUTH, packets that only servers send. */
   other(): Uint8Array {
     const chance = this.#chance;
     return chance.weighted<() => Uint8Array>([
       [10, () => frame(0xc0)],
-      [3, () => frame(0xf0, chance.pick([0x18, 0x19, 0]), this.#block([0x15, 0x16, 0x26]))],
+      [6, () => this.auth(chance.pick([0x18, 0x19, 0x19, 0]))],
       [1, () => frame(chance.pick([0x00, 0x20, 0x90, 0xb0, 0xd0]), chance.bytes(chance.below(4)))],
     ])();
   }

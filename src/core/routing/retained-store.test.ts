@@ -193,6 +193,8 @@ test('a cursor read between changes: nothing twice, nothing that is gone, all th
     fc.property(manyOf(step, 120), manyOf(slice, 60), filter, (steps, slices, text) => {
       const store = new RetainedStore();
       const model = new Map<string, OwnedMessage>();
+      // More than a cursor takes in hand at a time.
+      for (let index = 0; index < 150; index += 1) applyTo(model, store, { action: 'set', topic: `many/${index}` });
       for (const change of steps) applyTo(model, store, change);
       const stayed = new Set([...model.keys()].filter((topic) => naiveMatches(text, topic)));
       const delivered = new Set<string>();

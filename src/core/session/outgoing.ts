@@ -7,6 +7,7 @@
  *            --> else: the queue (bounded; the newest is dropped when it is full)
  *      pump  --> again (after a reconnect) --> queue --> retained messages of new subscriptions
  */
+import { Timer } from '../../base/timer-queue.ts';
 import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
 import { lowerQos, type Qos } from '../../protocol/version.ts';
 import type { Channel } from '../delivery/channel.ts';
@@ -24,6 +25,8 @@ const RETAINED_SLICE = 64;
 const RETAINED_PER_TURN = 1024;
 /** Retained messages looked at when a client leaves before it was handed all of them. */
 const RETAINED_KEPT_MAX = 16_384;
+/** Milliseconds until a read of the queue that failed is tried again. */
+const READ_RETRY_MS = 1000;
 /** Rows of the queue let go in one turn. */
 const QUEUED_PER_TURN = 4096;
 
@@ -45,6 +48,8 @@ export class Outgoing {
   #isPumpDue = false;
   #isPumping = false;
   #saidDropping = false;
+  #saidReadFailed = false;
+  #readRetry: Timer | null = null;
 
   constructor(identity: Identity, isDurable: boolean, parts: SessionParts) {
     this.#clientId = identity.clientId;
@@ -82,6 +87,7 @@ export class Outgoing {
 
   end(): void {
     this.#channel = null;
+    if (this.#readRetry !== null) this.#parts.timers.remove(this.#readRetry);
     this.#feeds.clear();
     this.queue.end();
     this.window.clear();
@@ -272,10 +278,22 @@ export class Outgoing {
 
   #refill(): void {
     this.queue.refill(
-      () => this.pump(),
-      (error) =>
-        this.#parts.log.write('error', `Error: Reading the queue of ${this.#clientId} failed: ${String(error)}.`),
+      () => {
+        this.#saidReadFailed = false;
+        this.pump();
+      },
+      (error) => this.#onReadFailed(error),
     );
+  }
+
+  #onReadFailed(error: unknown): void {
+    const { log, timers } = this.#parts;
+    if (!this.#saidReadFailed) {
+      log.write('error', `Error: Reading the queue of ${this.#clientId} failed and is tried again: ${String(error)}.`);
+    }
+    this.#saidReadFailed = true;
+    this.#readRetry ??= new Timer(() => this.pump());
+    timers.add(this.#readRetry, timers.now + READ_RETRY_MS);
   }
 
   #offerQos0(message: Message, subscription: Subscription, retain: boolean): Ticket {
