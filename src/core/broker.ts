@@ -32,6 +32,10 @@ export interface BrokerParts {
   readonly settings: BrokerSettings;
 }
 
+/** Milliseconds that a stop waits for rights that are asked for wills. */
+const WILLS_WAIT_MS = 2000;
+const SUBSCRIPTIONS_REMOVED_PER_TURN = 2000;
+
 /** Sizes of what the broker holds now. */
 export interface BrokerSizes {
   readonly connections: number;
@@ -76,6 +80,7 @@ export function createBroker(parts: BrokerParts): Broker {
   };
   const stop = async (): Promise<void> => {
     for (const session of [...context.sessions.all()]) session.publishWillNow();
+    if (house.wills.size > 0) await settledOr(house.wills, parts.clock, WILLS_WAIT_MS);
     for (const connection of connections) connection.disconnect(Reason.ServerShuttingDown, 'server shutting down');
     house.flusher.flushAll();
     if (connections.size === 0) return;
@@ -97,6 +102,8 @@ interface House {
   readonly context: HandleContext;
   readonly channelParts: ChannelParts;
   readonly flusher: Flusher;
+  /** Wills whose rights are being asked. */
+  readonly wills: Set<Promise<void>>;
 }
 
 function buildHouse(parts: BrokerParts): House {
@@ -105,9 +112,13 @@ function buildHouse(parts: BrokerParts): House {
   const counters = createCounters();
   const durability = new Durability(journal);
   const flusher = new Flusher(turn);
-  const access = new Access(gatekeeper);
+  const access = new Access(gatekeeper, (error) => {
+    counters.internalErrors += 1;
+    log.write('error', `Error: The gatekeeper failed, that counts as no: ${String(error)}.`);
+  });
   const monotonicMs = (): number => timers.now;
   const { allowDuplicateMessages, outboxHighBytes } = settings;
+  const wills = new Set<Promise<void>>();
   const router = new Router({ journal, allowDuplicateMessages, monotonicMs });
   const sessions: SessionStore = new SessionStore({
     settings,
@@ -118,10 +129,10 @@ function buildHouse(parts: BrokerParts): House {
     log,
     mayReceive: access.mayReceive,
     wallMs: () => clock.wallMs(),
-    onWillDue: (session, will) => publishWill(context, session, will),
+    onWillDue: (session, will) => publishWill({ context, wills }, session, will),
     onEnded: (session) => {
       sessions.remove(session);
-      for (const subscription of session.subscriptions.values()) router.tree.remove(session, subscription.filter);
+      removeSubscriptions(session, router, turn);
     },
     moveShared: (delivery, from) => router.moveShared(delivery, from),
   });
@@ -141,21 +152,59 @@ function buildHouse(parts: BrokerParts): House {
     ...createScratch(),
   };
   const channelParts = { flusher, pools: new OutboxPools(), durability, counters, outboxHighBytes, monotonicMs };
-  return { context, channelParts, flusher };
+  return { context, channelParts, flusher, wills };
 }
 
 /** A will is published with the rights that its client has now. */
-function publishWill(context: HandleContext, session: Session, will: Will): void {
-  const { topic } = will.message;
-  const allowed = context.access.mayPublish(session.identity, topic);
-  if (typeof allowed !== 'boolean') {
-    allowed.then(
-      (later) => distributeWill(context, session, will, later),
-      (error: unknown) => context.log.write('error', `Error: Asking the rights for a will failed: ${String(error)}.`),
-    );
-    return;
+function publishWill({ context, wills }: Pick<House, 'context' | 'wills'>, session: Session, will: Will): void {
+  const onFault = (error: unknown): void => {
+    context.counters.internalErrors += 1;
+    context.log.write('error', `Error: The will of ${session.clientId} was not published: ${String(error)}.`);
+  };
+  try {
+    const allowed = context.access.mayPublish(session.identity, will.message.topic);
+    if (typeof allowed === 'boolean') {
+      distributeWill(context, session, will, allowed);
+      return;
+    }
+    const asked = allowed.then((later) => distributeWill(context, session, will, later)).catch(onFault);
+    wills.add(asked);
+    asked.finally(() => wills.delete(asked));
+  } catch (error) {
+    // It may be a timer that asks: nobody above could answer for it.
+    onFault(error);
   }
-  distributeWill(context, session, will, allowed);
+}
+
+/** Resolves when all have settled, or after `waitMs`. */
+function settledOr(waits: Iterable<Promise<void>>, clock: Clock, waitMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(waitMs, resolve);
+    Promise.allSettled(waits).then(() => {
+      cancel();
+      resolve();
+    });
+  });
+}
+
+/**
+ * Takes the subscriptions of an ended session out of the tree; of very many a part each turn, so that a client that
+ * leaves does not stop the loop. Until then they lead to a session that takes nothing.
+ */
+function removeSubscriptions(session: Session, router: Router, turn: Turn): void {
+  const left = session.subscriptions.values();
+  const removeSome = (): void => {
+    for (let count = 0; count < SUBSCRIPTIONS_REMOVED_PER_TURN; count += 1) {
+      const next = left.next();
+      if (next.done === true) {
+        session.subscriptions.clear();
+        return;
+      }
+      router.tree.remove(session, next.value.filter);
+    }
+    turn.atEnd(removeSome);
+  };
+  removeSome();
 }
 
 function distributeWill(context: HandleContext, session: Session, will: Will, allowed: boolean): void {

@@ -96,7 +96,7 @@ export interface QueueRow {
 
 /** Keeps what must survive. Memory with `persistence false`, SQLite later. */
 export interface Journal {
-  /** Nothing outlives the process: only queue rows that no session holds in memory need to be told. */
+  /** Nothing outlives the process: it is told only of queue rows that no session holds in memory, and of ended sessions. */
   readonly isVolatile: boolean;
   /** Everything up to this ticket is durable. */
   readonly durable: Ticket;

@@ -147,6 +147,38 @@ describe('T48 a session belongs to its identifier and its identity', () => {
     );
   });
 
+  for (const [name, next] of [
+    ['another user', { cleanStart: false, userName: 'bert' }],
+    ['a clean start', { cleanStart: true, userName: 'anna' }],
+  ] as const) {
+    test(`T48 the part of a long queue that is not in memory ends with the session: ${name}`, async () => {
+      const house = createHarness({ settings: { queueHeadMax: 2 }, gatekeeper: gatekeeperWith({}) });
+      const owner = house.client('id', { ...DURABLE, userName: 'anna' });
+      owner.subscribe('old', { qos: 1 });
+      owner.cut();
+      const pub = house.client('pub');
+      for (let count = 0; count < 30; count += 1) pub.publish('old', 'secret', { qos: 1 });
+      house.client('id', next).cut();
+      const later = house.client('id', { ...DURABLE, userName: 'bert' });
+      later.subscribe('new', { qos: 1 });
+      later.cut();
+      for (let count = 0; count < 5; count += 1) pub.publish('new', `${count}`, { qos: 1 });
+      const back = house.client('id', { ...DURABLE, userName: 'bert' });
+      const seen: string[] = [];
+      for (let round = 0; round < 10; round += 1) {
+        await house.settleLater();
+        for (const { text, packetId } of back.publishes()) {
+          seen.push(text);
+          back.ack('puback', packetId);
+        }
+      }
+      assert.deepEqual(
+        seen,
+        Array.from({ length: 5 }, (_, count) => `${count}`),
+      );
+    });
+  }
+
   test('T48 who takes an identifier over while its owner is connected gets nothing of it either', () => {
     const house = createHarness({ gatekeeper: gatekeeperWith({}) });
     const owner = house.client('id', { ...DURABLE, userName: 'anna' });

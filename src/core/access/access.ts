@@ -21,10 +21,13 @@ export class Access {
   /** Null: everybody may receive everything, and nobody has to ask. */
   readonly mayReceive: ((identity: Identity, topic: TopicName) => boolean) | null;
   readonly #gatekeeper: Gatekeeper | null;
+  readonly #onFault: (error: unknown) => void;
   readonly #answers = new WeakMap<Identity, Answers>();
 
-  constructor(gatekeeper: Gatekeeper | null) {
+  /** `onFault` is told of a gatekeeper that throws when asked what may be received; that counts as no. */
+  constructor(gatekeeper: Gatekeeper | null, onFault: (error: unknown) => void) {
     this.#gatekeeper = gatekeeper;
+    this.#onFault = onFault;
     this.mayReceive = gatekeeper === null ? null : (identity, topic) => this.#askReceive(gatekeeper, identity, topic);
   }
 
@@ -48,7 +51,14 @@ export class Access {
   #askReceive(gatekeeper: Gatekeeper, identity: Identity, topic: TopicName): boolean {
     const answers = this.#of(gatekeeper, identity);
     const known = answers.receive.get(topic.text);
-    return known ?? remember(answers.receive, topic.text, gatekeeper.mayReceive(identity, topic));
+    if (known !== undefined) return known;
+    try {
+      return remember(answers.receive, topic.text, gatekeeper.mayReceive(identity, topic));
+    } catch (error) {
+      // It is asked in the middle of somebody else's message: the fault must not be theirs.
+      this.#onFault(error);
+      return false;
+    }
   }
 
   #of(gatekeeper: Gatekeeper, identity: Identity): Answers {

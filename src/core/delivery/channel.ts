@@ -14,6 +14,7 @@ import {
   publishFrameBytes,
   writePublish,
 } from '../../protocol/encode/publish.ts';
+import { FRAME_BYTES_MAX } from '../../protocol/frame.ts';
 import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
 import type { TopicName } from '../../protocol/topic.ts';
 import type { ProtocolVersion, Qos } from '../../protocol/version.ts';
@@ -57,8 +58,16 @@ export interface ChannelParts {
   readonly monotonicMs: () => number;
 }
 
+interface Wait {
+  readonly isTrue: () => boolean;
+  readonly resolve: () => void;
+}
+
 /** Payloads of at least this many bytes are sent by reference when the message is owned. */
 export const SHARED_PAYLOAD_BYTES = 4096;
+
+/** A payload below this fits into the largest packet whatever stands in front of it, if the peer has set no limit. */
+const SURELY_FITS_BYTES = 128 * 1024 * 1024;
 
 /** Bytes of all topics that one peer is given aliases for. */
 const ALIAS_TOPIC_BYTES_MAX = 1024 * 1024;
@@ -69,10 +78,11 @@ export class Channel {
   onRelief: () => void = () => undefined;
   readonly #parts: ChannelParts;
   readonly #held = new RingQueue<Held>();
+  #waits: Wait[] = [];
   #heldAnswerCount = 0;
   readonly #fields: PublishFields = createPublishFields();
   #version: ProtocolVersion = 4;
-  #packetBytesMax = Number.POSITIVE_INFINITY;
+  #packetBytesMax = FRAME_BYTES_MAX;
   #aliasesMax = 0;
   #aliases: Map<string, number> | null = null;
   #aliasTopicBytes = 0;
@@ -86,7 +96,7 @@ export class Channel {
   /** Set once, from CONNECT: what this peer speaks and allows. */
   setPeer(peer: { version: ProtocolVersion; packetBytesMax: number; aliasesMax: number }): void {
     this.#version = peer.version;
-    this.#packetBytesMax = peer.packetBytesMax;
+    this.#packetBytesMax = Math.min(peer.packetBytesMax, FRAME_BYTES_MAX);
     this.#aliasesMax = peer.aliasesMax;
   }
 
@@ -149,7 +159,8 @@ export class Channel {
 
   /** Whether the PUBLISH would be within the peer's Maximum Packet Size; asked before a packet id is spent. */
   publishFits(message: Message, qos: Qos, subscriptionIdentifiers: readonly number[] | null): boolean {
-    if (this.#packetBytesMax === Number.POSITIVE_INFINITY) return true;
+    const isSmall = message.payloadEnd - message.payloadStart < SURELY_FITS_BYTES;
+    if (this.#packetBytesMax === FRAME_BYTES_MAX && isSmall) return true;
     const fields = this.#fill(message, { qos, retain: false, dup: false, packetId: 1, subscriptionIdentifiers });
     fields.topic = message.topic;
     // An alias that would be new with this message adds three bytes, and is not made when they are too many.
@@ -183,12 +194,42 @@ export class Channel {
   /** Sends what has become durable. Called by Durability. */
   release(): boolean {
     for (let first = this.#held.peek(); first !== undefined; first = this.#held.peek()) {
-      if (!this.#parts.durability.isDurable(first.ticket)) return true;
+      if (!this.#parts.durability.isDurable(first.ticket)) break;
       this.#held.shift();
       this.#sendHeld(first);
     }
+    this.#releaseWaits();
     this.onRelief();
-    return false;
+    return this.#held.length > 0 || this.#waits.length > 0;
+  }
+
+  /**
+   * Resolves when `ticket` is durable, or when the channel closes: look at `isOpen` then. Never rejects; while the journal
+   * fails it waits.
+   */
+  whenDurable(ticket: Ticket): Promise<void> {
+    return this.#when(() => this.#parts.durability.isDurable(ticket));
+  }
+
+  /** Resolves when the journal works again, or when the channel closes. */
+  whenRecovered(): Promise<void> {
+    return this.#when(() => !this.#parts.durability.journal.isFailing);
+  }
+
+  #when(isTrue: () => boolean): Promise<void> {
+    if (isTrue() || !this.#isOpen) return Promise.resolve();
+    this.#parts.durability.wait(this);
+    return new Promise((resolve) => {
+      this.#waits.push({ isTrue, resolve });
+    });
+  }
+
+  /** Those whose time has come, and all of them once the channel is closed. */
+  #releaseWaits(): void {
+    if (this.#waits.length === 0) return;
+    const due = this.#waits.filter(({ isTrue }) => !this.#isOpen || isTrue());
+    this.#waits = this.#waits.filter((wait) => !due.includes(wait));
+    for (const { resolve } of due) resolve();
   }
 
   /** Nothing is sent any more, held packets included [MQTT-3.14.4-1]. What was appended before still leaves. */
@@ -199,6 +240,7 @@ export class Channel {
     this.outbox.close();
     this.#held.clear();
     this.#parts.durability.forget(this);
+    this.#releaseWaits();
   }
 
   #mayGo(ticket: Ticket): boolean {

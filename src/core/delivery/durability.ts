@@ -28,29 +28,6 @@ export class Durability {
     this.#waiting.delete(waiter);
   }
 
-  /** Resolves when `ticket` is durable. Never rejects; a failing journal lets it wait until it has recovered. */
-  whenDurable(ticket: Ticket): Promise<void> {
-    return this.#when(() => this.isDurable(ticket));
-  }
-
-  /** Resolves when the journal works again. */
-  whenRecovered(): Promise<void> {
-    return this.#when(() => !this.journal.isFailing);
-  }
-
-  #when(isTrue: () => boolean): Promise<void> {
-    if (isTrue()) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.wait({
-        release: () => {
-          if (!isTrue()) return true;
-          resolve();
-          return false;
-        },
-      });
-    });
-  }
-
   #onProgress(): void {
     for (const waiter of [...this.#waiting]) {
       if (!waiter.release()) this.#waiting.delete(waiter);

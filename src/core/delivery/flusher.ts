@@ -29,8 +29,17 @@ export class Flusher {
   flushAll(): void {
     const flushing = this.#dirty;
     this.#dirty = this.#spare;
-    for (const what of flushing) what.flush();
-    flushing.length = 0;
-    this.#spare = flushing;
+    let count = 0;
+    try {
+      for (const what of flushing) {
+        count += 1;
+        what.flush();
+      }
+    } finally {
+      // After a fault the rest has its turn all the same.
+      for (const what of flushing.slice(count)) this.add(what);
+      flushing.length = 0;
+      this.#spare = flushing;
+    }
   }
 }

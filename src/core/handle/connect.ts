@@ -11,7 +11,7 @@ import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
 import { isControl } from '../access/reserved-topics.ts';
 import { OwnedMessage } from '../model/message.ts';
 import type { Will } from '../model/will.ts';
-import type { AuthenticateAnswer, ConnectRequest, Identity } from '../ports.ts';
+import type { AuthenticateAnswer, ConnectRequest, Identity, Ticket } from '../ports.ts';
 import { PACKET_ID_MAX } from '../session/packet-ids.ts';
 import { NEVER_EXPIRES, type Session } from '../session/session.ts';
 import { assignClientId } from './assigned-id.ts';
@@ -20,6 +20,9 @@ import type { Client } from './client.ts';
 import type { HandleContext } from './context.ts';
 import type { Entrant } from './entrant.ts';
 import { TopicAliases } from './topic-aliases.ts';
+
+/** Connections of one client id that wait for their claim; one more is refused. */
+const CLAIMS_MAX = 8;
 
 /** What authentication has found out. */
 export interface Admission {
@@ -113,20 +116,24 @@ function claim(
 ): void | Promise<void> {
   const { clientId } = admission.identity;
   const before = context.claims.get(clientId);
-  if (before !== undefined) {
-    const after = before.then(() => claimNow(context, entrant, packet, admission));
-    return queueClaim(context, clientId, after);
+  const run = (): void | Promise<void> => claimNow(context, entrant, packet, admission);
+  if (before === undefined) {
+    const claimed = run();
+    return claimed === undefined ? undefined : queueClaim(context, clientId, claimed, 1);
   }
-  const claimed = claimNow(context, entrant, packet, admission);
-  return claimed === undefined ? undefined : queueClaim(context, clientId, claimed);
+  if (before.count >= CLAIMS_MAX) {
+    entrant.refuse(Reason.ServerBusy, 'too many connections wait for this client id');
+    return undefined;
+  }
+  return queueClaim(context, clientId, before.last.then(run, run), before.count + 1);
 }
 
-function queueClaim(context: HandleContext, clientId: string, claimed: Promise<void>): Promise<void> {
-  const done = claimed.finally(() => {
-    if (context.claims.get(clientId) === done) context.claims.delete(clientId);
+function queueClaim(context: HandleContext, clientId: string, claimed: Promise<void>, count: number): Promise<void> {
+  const last = claimed.finally(() => {
+    if (context.claims.get(clientId)?.last === last) context.claims.delete(clientId);
   });
-  context.claims.set(clientId, done);
-  return done;
+  context.claims.set(clientId, { last, count });
+  return last;
 }
 
 function claimNow(
@@ -138,16 +145,17 @@ function claimNow(
   if (!entrant.isOpen) return undefined;
   const { identity } = admission;
   const expirySeconds = sessionExpiry(packet);
-  const existing = takeOver(context, packet, identity);
+  const { session: existing, ticket: ended } = takeOver(context, packet, identity);
   const session = existing ?? context.sessions.create(identity, expirySeconds);
-  const ticket = session.claim(expirySeconds, packet.will === null ? null : makeWill(packet.will, identity.clientId));
+  const will = packet.will === null ? null : makeWill(packet.will, identity.clientId);
+  const ticket = Math.max(ended, session.claim(expirySeconds, will));
   const welcome = (): void =>
     welcomeClient(context, entrant, packet, admission, { session, isPresent: existing !== null });
   if (context.durability.isDurable(ticket)) {
     welcome();
     return undefined;
   }
-  return context.durability.whenDurable(ticket).then(() => {
+  return entrant.channel.whenDurable(ticket).then(() => {
     if (entrant.isOpen) welcome();
     else session.abandonClaim();
   });
@@ -162,16 +170,19 @@ function sessionExpiry(packet: ConnectPacket): number {
 /**
  * Ends the older connection of the id [MQTT-3.1.4-3], and its session if a new one is wanted [MQTT-3.1.2-4] or the
  * user is another: a session belongs to its client id and to who made it.
- * @returns the session to go on with, or null.
+ * @returns the session to go on with, or null and the ticket of the end of the old one.
  */
-function takeOver(context: HandleContext, packet: ConnectPacket, identity: Identity): Session | null {
+function takeOver(
+  context: HandleContext,
+  packet: ConnectPacket,
+  identity: Identity,
+): { readonly session: Session | null; readonly ticket: Ticket } {
   const { clientId } = identity;
   context.clients.get(clientId)?.disconnect(Reason.SessionTakenOver, 'session taken over');
   const session = context.sessions.get(clientId);
-  if (session === undefined) return null;
-  if (!packet.cleanStart && session.identity.userName === identity.userName) return session;
-  session.end();
-  return null;
+  if (session === undefined) return { session: null, ticket: 0 };
+  if (!packet.cleanStart && session.identity.userName === identity.userName) return { session, ticket: 0 };
+  return { session: null, ticket: session.end() };
 }
 
 function makeWill(will: WillPacket, publisherId: string): Will {

@@ -30,7 +30,7 @@ export interface HandleContext {
   /** Connected clients by id. */
   readonly clients: Map<string, Client>;
   /** Claims of a client id that wait for the journal; the next one waits for them. */
-  readonly claims: Map<string, Promise<void>>;
+  readonly claims: Map<string, { readonly last: Promise<void>; readonly count: number }>;
   /** The memo of topic names of all connections. */
   readonly topics: TopicNames;
   /** The PUBLISH being handled. */

@@ -129,7 +129,8 @@ async function publishLater(
   const owned = message.own();
   const { qos, packetId, dup } = packet;
   const allowed = await answer;
-  if (client.version !== 5) await context.durability.whenRecovered();
+  const isWaiting = allowed && qos > 0 && client.version !== 5 && context.router.hasDurableReceiver(owned.topic);
+  if (isWaiting) await client.channel.whenRecovered();
   if (client.channel.isOpen) publishNow(context, client, { qos, packetId, dup }, owned, allowed);
 }
 

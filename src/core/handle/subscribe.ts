@@ -25,7 +25,7 @@ export function handleSubscribe(
   const packet = decodeSubscribe(bytes, header, client.version);
   requireAnswerFits(client, packet.subscriptions.length);
   context.log.write('debug', `Received SUBSCRIBE from ${client.identity.clientId}`);
-  const answers = packet.subscriptions.map((request) => context.access.maySubscribe(client.identity, request.filter));
+  const answers = packet.subscriptions.map((request) => ask(context, client, request));
   if (answers.every((answer) => typeof answer === 'boolean')) {
     subscribeAll(context, client, packet, answers);
     return undefined;
@@ -33,6 +33,15 @@ export function handleSubscribe(
   return Promise.all(answers).then((allowed) => {
     if (client.channel.isOpen) subscribeAll(context, client, packet, allowed);
   });
+}
+
+/** A fault is an answer that comes later, so that it cannot leave other answers without anybody to hear them. */
+function ask(context: HandleContext, client: Client, request: SubscriptionRequest): boolean | Promise<boolean> {
+  try {
+    return context.access.maySubscribe(client.identity, request.filter);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 function subscribeAll(
@@ -55,6 +64,7 @@ function subscribeAll(
     const added = subscribeOne(context, client, packet, request, qos);
     ticket = Math.max(ticket, added.ticket);
     if (added.wantsRetained) fresh.push(added.subscription);
+    else client.session.outgoing.replaceFeed(added.subscription);
     reasons.push(qos);
   });
   const { packetId } = packet;

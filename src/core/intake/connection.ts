@@ -46,6 +46,7 @@ const HELD_MAX = 2048;
 /** While more than this is missing of a large packet, its bytes count as a sign of life. */
 const LARGE_REST_BYTES = 1000;
 /** Read as MQTT it is a CONNECT with flags that no client sets. */
+const CLOSED_BY_CLIENT = 'connection closed by client';
 const TLS_HANDSHAKE_BYTE = 0x16;
 const TLS_HINT = '; it appears to be using TLS to connect to a non-TLS listener';
 
@@ -76,6 +77,8 @@ export class Connection implements LinkEvents, Entrant {
   #isReading = true;
   /** Bytes that came while an answer was awaited. */
   #unread: Uint8Array | null = null;
+  /** What is being handled, when it is such a copy: its rest need not be copied again. */
+  #ownedInput: Uint8Array | null = null;
   #onAuth: ((data: Uint8Array | null, method: string | null) => void | Promise<void>) | null = null;
   #abandonAuth: (() => void) | null = null;
   /** What the log adds to an error. */
@@ -83,6 +86,10 @@ export class Connection implements LinkEvents, Entrant {
   #keepAliveMs = 0;
   #lastPacketMs: number;
   #lastSentMs = 0;
+  /** The link has bytes that the socket has not taken. */
+  #hasUnsent = false;
+  /** The link has ended while an answer was awaited: what had come before is still handled. */
+  #isLinkOver = false;
 
   constructor(link: Link, parts: ConnectionParts) {
     this.#link = link;
@@ -118,7 +125,7 @@ export class Connection implements LinkEvents, Entrant {
   onBytes(bytes: Uint8Array, start: number, end: number): void {
     if (this.#phase === 'closing') return;
     this.#context.counters.bytesReceived += end - start;
-    if ((this.#paused & PAUSED_FOR_ANSWER) !== 0) this.#keepUnread(bytes, start, end);
+    if (this.#isAwaitingAnswer) this.#keepUnread(bytes, start, end);
     else this.#consume(bytes, start, end);
   }
 
@@ -127,13 +134,28 @@ export class Connection implements LinkEvents, Entrant {
     const wasCongested = this.channel.isCongested;
     this.channel.outbox.onSent(byteCount);
     this.#lastSentMs = this.#context.timers.now;
+    if (this.channel.outbox.stuckBytes === 0) this.#hasUnsent = false;
     if (wasCongested && !this.channel.isCongested) this.#onRelief();
   }
 
   onEnd(end: LinkEnd): void {
-    if (this.#phase !== 'closing') {
-      this.#finish(end.kind === 'error' ? `connection lost (${end.error.message})` : 'connection closed by client');
+    const { timers, settings } = this.#context;
+    this.#isLinkOver = true;
+    if (this.#phase === 'connected' && end.kind === 'peer' && this.#isAwaitingAnswer) {
+      // A client that publishes, disconnects and hangs up at once is heard to the end.
+      timers.add(this.#timer, timers.now + settings.connectDeadlineMs);
+      return;
     }
+    try {
+      if (this.#phase !== 'closing') {
+        this.#finish(end.kind === 'error' ? `connection lost (${end.error.message})` : CLOSED_BY_CLIENT);
+      }
+    } finally {
+      this.#leaveHouse();
+    }
+  }
+
+  #leaveHouse(): void {
     this.channel.outbox.end();
     this.#parts.onGone(this);
   }
@@ -235,7 +257,7 @@ export class Connection implements LinkEvents, Entrant {
   }
 
   #mayRead(): boolean {
-    return this.#phase !== 'closing' && (this.#paused & PAUSED_FOR_ANSWER) === 0;
+    return this.#phase !== 'closing' && !this.#isAwaitingAnswer;
   }
 
   /** What can be refused before a body has come: the type in this phase, and the size. */
@@ -331,12 +353,24 @@ export class Connection implements LinkEvents, Entrant {
     this.#paused &= ~PAUSED_FOR_ANSWER;
     const unread = this.#unread;
     this.#unread = null;
+    this.#ownedInput = unread;
     if (unread !== null) this.#consume(unread, 0, unread.length);
-    if (this.isOpen) this.#resumeReading();
+    this.#ownedInput = null;
+    if (!this.isOpen) return;
+    if (this.#isLinkOver && !this.#isAwaitingAnswer) this.#close(CLOSED_BY_CLIENT);
+    else this.#resumeReading();
+  }
+
+  get #isAwaitingAnswer(): boolean {
+    return (this.#paused & PAUSED_FOR_ANSWER) !== 0;
   }
 
   #keepUnread(bytes: Uint8Array, start: number, end: number): void {
     const before = this.#unread;
+    if (before === null && bytes === this.#ownedInput) {
+      this.#unread = bytes.subarray(start, end);
+      return;
+    }
     const kept = new Uint8Array((before?.length ?? 0) + end - start);
     if (before !== null) kept.set(before);
     kept.set(bytes.subarray(start, end), before?.length ?? 0);
@@ -371,15 +405,17 @@ export class Connection implements LinkEvents, Entrant {
 
   /** Bytes wait for the socket: it must take some within the stated time. */
   #watchStall(): void {
-    if (this.#phase === 'closing' || this.#stallTimer?.isSet === true) return;
+    if (this.#phase === 'closing' || this.#hasUnsent) return;
     const { settings, timers } = this.#context;
-    this.#stallTimer ??= new Timer(() => this.#onStall());
+    this.#hasUnsent = true;
     this.#lastSentMs = timers.now;
-    timers.add(this.#stallTimer, this.#lastSentMs + settings.stalledWriteMs);
+    this.#stallTimer ??= new Timer(() => this.#onStall());
+    // One that is set from an earlier wait looks again when it runs.
+    if (!this.#stallTimer.isSet) timers.add(this.#stallTimer, this.#lastSentMs + settings.stalledWriteMs);
   }
 
   #onStall(): void {
-    if (this.#phase === 'closing' || this.#stallTimer === null || this.channel.outbox.pendingBytes === 0) return;
+    if (this.#phase === 'closing' || this.#stallTimer === null || !this.#hasUnsent) return;
     const { timers, settings } = this.#context;
     const dueMs = this.#lastSentMs + settings.stalledWriteMs;
     if (dueMs > timers.now) timers.add(this.#stallTimer, dueMs);
@@ -389,7 +425,8 @@ export class Connection implements LinkEvents, Entrant {
   /** The socket or the journal has caught up: what waited in the session may go, and the client is read again. */
   #onRelief(): void {
     if (this.#phase === 'closing') return;
-    this.#client?.session.outgoing.pump();
+    // Not at once: this may be inside a send.
+    this.#client?.session.outgoing.pumpLater();
     if (this.channel.isCongested || this.channel.heldCount > HELD_MAX) return;
     this.#paused &= ~PAUSED_FOR_OUTPUT;
     this.#resumeReading();
@@ -415,6 +452,10 @@ export class Connection implements LinkEvents, Entrant {
 
   #onTimer(): void {
     const { timers, settings } = this.#context;
+    if (this.#isLinkOver) {
+      this.#close(CLOSED_BY_CLIENT);
+      return;
+    }
     if (this.#phase !== 'connected') {
       this.#context.log.write(
         'notice',
@@ -457,13 +498,21 @@ export class Connection implements LinkEvents, Entrant {
   }
 
   #close(words: EndReason | null): void {
-    this.#finish(words);
-    this.#link.close(LINGER_MS);
+    try {
+      this.#finish(words);
+    } finally {
+      if (this.#isLinkOver) this.#leaveHouse();
+      else this.#link.close(LINGER_MS);
+    }
   }
 
   #destroy(words: EndReason): void {
-    this.#finish(words);
-    this.#link.destroy();
+    try {
+      this.#finish(words);
+    } finally {
+      if (this.#isLinkOver) this.#leaveHouse();
+      else this.#link.destroy();
+    }
   }
 
   /** Everything but the link: nothing more is sent, the session goes offline. */

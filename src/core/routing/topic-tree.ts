@@ -54,6 +54,8 @@ export class TopicTree {
   /** What is reached at the present level of a match, and at the next one: used again by every match. */
   #reached: NodeRef[] = [];
   #reachedNext: NodeRef[] = [];
+  /** The marks of all that is reached at the present level. */
+  #reachedMarks = 0;
 
   /** `seed`: any number that clients cannot know, so that they cannot choose filters that slow the tree down. */
   constructor(seed = 0) {
@@ -119,11 +121,12 @@ export class TopicTree {
     const { levels, rootRef } = this.#tree;
     const isSystem = topic.charCodeAt(0) === DOLLAR;
     if (!isSystem) this.#arrive(rootRef & ~HAS_HERE, false, into);
-    this.#reached[0] = isSystem ? rootRef & ~HAS_PLUS : rootRef;
+    this.#reachedMarks = isSystem ? rootRef & ~HAS_PLUS : rootRef;
+    this.#reached[0] = this.#reachedMarks;
     let reachedCount = 1;
     for (let start = 0; start <= topic.length && reachedCount > 0; ) {
       const end = levelEnd(topic, start);
-      const level = levels.findIn(topic, start, end);
+      const level = (this.#reachedMarks & HAS_LITERAL) === 0 ? NO_LEVEL : levels.findIn(topic, start, end);
       reachedCount = this.#step(level, reachedCount, end === topic.length, into);
       start = end + 1;
     }
@@ -138,19 +141,23 @@ export class TopicTree {
     const reached = this.#reached;
     const reachedNext = this.#reachedNext;
     let nextCount = 0;
+    let marks = 0;
     for (let index = 0; index < reachedCount; index += 1) {
       const ref = reached[index] ?? 0;
       if ((ref & HAS_PLUS) !== 0) {
         const child = edges.find(nodeOf(ref), PLUS);
         this.#arrive(child, isLast, into);
         reachedNext[nextCount++] = child;
+        marks |= child;
       }
       if ((ref & HAS_LITERAL) === 0 || level === NO_LEVEL) continue;
       const child = edges.find(nodeOf(ref), level);
       if (child === NO_EDGE) continue;
       this.#arrive(child, isLast, into);
       reachedNext[nextCount++] = child;
+      marks |= child;
     }
+    this.#reachedMarks = marks;
     this.#reached = reachedNext;
     this.#reachedNext = reached;
     return nextCount;

@@ -35,7 +35,6 @@ export class InflightWindow {
   readonly #again = new RingQueue<InflightEntry>();
   /** Entries that still have to be sent again. */
   #waitingCount = 0;
-  readonly #isUsed = (id: number): boolean => this.#entries.has(id);
   #max = PACKET_ID_MAX;
 
   get count(): number {
@@ -87,7 +86,7 @@ export class InflightWindow {
   /** Takes in a message that is about to be sent. `hasRoom` must be true. */
   add(delivery: Delivery, position: number): InflightEntry {
     const qos = delivery.qos === 2 ? 2 : 1;
-    const packetId = this.#ids.next(this.#isUsed);
+    const packetId = this.#ids.next(this.#entries);
     const state = 'publish';
     const entry: InflightEntry = {
       packetId,
@@ -109,7 +108,7 @@ export class InflightWindow {
 
   remove(entry: InflightEntry): void {
     this.#settle(entry);
-    this.#entries.delete(entry.packetId);
+    if (this.#entries.delete(entry.packetId)) this.#ids.free(entry.packetId);
   }
 
   entries(): IterableIterator<InflightEntry> {

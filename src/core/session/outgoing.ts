@@ -24,7 +24,7 @@ import { SessionQueue } from './session-queue.ts';
 const RETAINED_SLICE = 64;
 const RETAINED_PER_TURN = 1024;
 /** Retained messages looked at when a client leaves before it was handed all of them. */
-const RETAINED_KEPT_MAX = 16_384;
+const RETAINED_KEPT_MAX = 2048;
 /** Milliseconds until a read of the queue that failed is tried again. */
 const READ_RETRY_MS = 1000;
 /** Rows of the queue let go in one turn. */
@@ -68,14 +68,14 @@ export class Outgoing {
     this.pump();
   }
 
-  /** The connection is gone. What is queued stays; shared messages that were not sent go to other members. */
-  detach(move: (delivery: Delivery) => boolean): void {
+  /** The connection is gone. What is queued stays; shared messages that were not sent go to other members by `move`. */
+  detach(move: (delivery: Delivery) => boolean, isKept: boolean): void {
     this.#channel = null;
     for (const entry of this.window.entries()) {
       // It waited for the journal until the end: it never left.
-      if (!this.#parts.durability.isDurable(entry.ticket)) entry.wasSent = false;
+      if (entry.qos === 2 && !this.#parts.durability.isDurable(entry.ticket)) entry.wasSent = false;
     }
-    if (this.#isDurable) this.#keepFeeds();
+    if (this.#isDurable && isKept) this.#keepFeeds();
     this.#feeds.clear();
     this.queue.moveOut(({ delivery, position }) => {
       const isMoved = delivery.shared !== null && move(delivery);
@@ -116,14 +116,20 @@ export class Outgoing {
 
   /** Hands out the retained messages of a new subscription, as fast as the client takes them. */
   feed(source: RetainedSource, subscription: Subscription): void {
-    this.stopFeed(subscription.filter.text);
+    this.#feeds.delete(subscription.filter.text);
     this.#feeds.set(subscription.filter.text, { source, subscription });
     this.pump();
   }
 
   /** The subscription is gone or replaced: no more of its retained messages [MQTT-3.10.4-2]. */
   stopFeed(filterText: string): void {
-    this.#feeds.delete(filterText);
+    if (this.#feeds.delete(filterText) && this.#feeds.size > 0) this.pumpLater();
+  }
+
+  /** The client has subscribed anew without asking for retained messages: those on their way follow the new options. */
+  replaceFeed(subscription: Subscription): void {
+    const feed = this.#feeds.get(subscription.filter.text);
+    if (feed !== undefined) this.#feeds.set(subscription.filter.text, { source: feed.source, subscription });
   }
 
   /** PUBACK. @returns false: it belongs to nothing that was sent with QoS 1. */
@@ -163,13 +169,13 @@ export class Outgoing {
     if (channel === null) return;
     if (this.#isPumping) {
       // A link may report what it sent from inside `send`: what that made room for has its turn later.
-      this.#pumpLater();
+      this.pumpLater();
       return;
     }
     this.#isPumping = true;
     try {
       this.#pumpAgain(channel);
-      if (this.#pumpQueue(channel) || this.#pumpFeeds(channel)) this.#pumpLater();
+      if (this.#pumpQueue(channel) || this.#pumpFeeds(channel)) this.pumpLater();
     } finally {
       this.#isPumping = false;
     }
@@ -263,12 +269,13 @@ export class Outgoing {
     for (let feed = this.#firstFeed(); feed !== undefined && left > 0 && !this.#isFull(); feed = this.#firstFeed()) {
       left -= RETAINED_SLICE;
       if (this.#keepsOffline(feed.subscription.qos)) this.#takeSlice(feed, RETAINED_SLICE);
-      else this.stopFeed(feed.subscription.filter.text);
+      else this.#feeds.delete(feed.subscription.filter.text);
     }
   }
 
-  #pumpLater(): void {
-    if (this.#isPumpDue) return;
+  /** The same at the end of the turn: for whoever may be called from inside a send. */
+  pumpLater(): void {
+    if (this.#isPumpDue || this.#channel === null) return;
     this.#isPumpDue = true;
     this.#parts.turn.atEnd(() => {
       this.#isPumpDue = false;
@@ -334,11 +341,13 @@ export class Outgoing {
   }
 
   #enqueue(delivery: Delivery): Ticket {
-    if (this.#isFull()) {
+    // QoS 0 does not outlive the connection: it never joins what only the journal holds.
+    const isKept = this.#keepsOffline(delivery.qos);
+    if (this.#isFull() || (!isKept && this.queue.hasTail)) {
       this.#sayDropping();
       return this.#drop();
     }
-    return this.queue.push(delivery, this.#isDurable);
+    return this.queue.push(delivery, this.#isDurable && isKept);
   }
 
   #isFull(): boolean {

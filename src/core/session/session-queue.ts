@@ -35,6 +35,11 @@ export class SessionQueue {
     return this.#head.length + this.#tailCount;
   }
 
+  /** True while rows wait that only the journal holds. */
+  get hasTail(): boolean {
+    return this.#tailCount > 0;
+  }
+
   /** Payload bytes of all rows. */
   get payloadBytes(): number {
     return this.#payloadBytes;
@@ -138,8 +143,18 @@ export class SessionQueue {
       this.#head.push(row);
       this.#tailAfter = row.position;
     }
+    if (rows.length > 0) {
+      this.#tailCount = Math.max(0, this.#tailCount - rows.length);
+      return;
+    }
     // The journal is the truth: a tail of which it knows nothing does not exist.
-    this.#tailCount = rows.length === 0 ? 0 : Math.max(0, this.#tailCount - rows.length);
+    this.#tailCount = 0;
+    this.#payloadBytes = 0;
+    this.#qos0Count = 0;
+    for (let index = 0; index < this.#head.length; index += 1) {
+      const row = this.#head.at(index);
+      if (row !== undefined) this.#count(row.delivery, 1);
+    }
   }
 
   #count(delivery: Delivery, sign: 1 | -1): void {

@@ -54,7 +54,7 @@ export class Session implements DeliveryTarget {
   }
 
   get isDurable(): boolean {
-    return this.#expirySeconds > 0;
+    return this.#expirySeconds > 0 && !this.#isEnded;
   }
 
   get isEnded(): boolean {
@@ -78,7 +78,9 @@ export class Session implements DeliveryTarget {
   tell(record: JournalRecord): Ticket {
     const { journal } = this.#parts.durability;
     this.#isStored ||= this.isDurable;
-    return this.#isStored && !journal.isVolatile ? journal.append(record) : 0;
+    // A volatile journal has the tails of queues: it must hear of the end.
+    const isHeard = !journal.isVolatile || record.kind === 'session-removed';
+    return this.#isStored && isHeard ? journal.append(record) : 0;
   }
 
   /**
@@ -99,7 +101,7 @@ export class Session implements DeliveryTarget {
   /** The client went away between its claim and CONNACK: as if it had been connected and lost its link. */
   abandonClaim(): void {
     if (this.#expirySeconds === 0) this.end();
-    else this.#startTimers();
+    else this.#goOffline();
   }
 
   /** CONNACK is on its way: unfinished messages are sent again, then the queue. */
@@ -131,26 +133,27 @@ export class Session implements DeliveryTarget {
       this.end();
       return;
     }
-    this.outgoing.detach((delivery) => this.#parts.moveShared(delivery, this));
-    this.tell({ kind: 'session-offline', clientId: this.clientId, wallMs: this.#parts.wallMs() });
-    this.#startTimers();
+    this.outgoing.detach((delivery) => this.#parts.moveShared(delivery, this), true);
+    this.#goOffline();
   }
 
-  /** Ends the session now: a pending will is published, everything else is forgotten. */
-  end(): void {
-    if (this.#isEnded) return;
+  /**
+   * Ends the session now: a pending will is published, everything else is forgotten.
+   * @returns the ticket of its end.
+   */
+  end(): Ticket {
+    if (this.#isEnded) return 0;
     this.#isEnded = true;
     const { timers, onEnded } = this.#parts;
     timers.remove(this.#expiryTimer);
     this.#channel = null;
     // First the subscriptions: what goes to another member must not come back here.
     onEnded(this);
-    this.outgoing.detach((delivery) => this.#parts.moveShared(delivery, this));
+    this.outgoing.detach((delivery) => this.#parts.moveShared(delivery, this), false);
     this.#publishWill();
-    this.tell({ kind: 'session-removed', clientId: this.clientId });
     this.outgoing.end();
-    this.subscriptions.clear();
     this.receivedIds.clear();
+    return this.tell({ kind: 'session-removed', clientId: this.clientId });
   }
 
   /** Publishes the will now, whatever its delay: the broker stops. */
@@ -158,8 +161,9 @@ export class Session implements DeliveryTarget {
     this.#publishWill();
   }
 
-  #startTimers(): void {
-    const { timers, settings } = this.#parts;
+  #goOffline(): void {
+    const { timers, settings, wallMs } = this.#parts;
+    this.tell({ kind: 'session-offline', clientId: this.clientId, wallMs: wallMs() });
     const bound = settings.persistentClientExpirationSeconds ?? NEVER_EXPIRES;
     const expirySeconds = Math.min(this.#expirySeconds, bound);
     if (expirySeconds < NEVER_EXPIRES) timers.add(this.#expiryTimer, timers.now + expirySeconds * 1000);

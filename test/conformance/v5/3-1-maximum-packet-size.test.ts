@@ -9,7 +9,10 @@ import { comeBack, enter, enterDurable, numbers, takeAll, texts } from './client
 /** A PUBLISH to `t` with QoS 1 and no properties has this many bytes beside its payload. */
 const OVERHEAD = 8;
 
-function couple(maximumPacketSize: number, topicAliasMaximum = 0): { readonly house: Harness; readonly sub: Peer; readonly pub: Peer } {
+function couple(
+  maximumPacketSize: number,
+  topicAliasMaximum = 0,
+): { readonly house: Harness; readonly sub: Peer; readonly pub: Peer } {
   const house = createHarness();
   const sub = enterDurable(house, 'sub', { properties: { maximumPacketSize, topicAliasMaximum } });
   sub.subscribe('t', { qos: 1 });
@@ -49,7 +52,7 @@ describe('3.1.2.11.4 Maximum Packet Size of a client', () => {
     }
     const seen = sub.publishes();
     assert.equal(Math.max(...sub.frameBytes), 60, 'the largest that fits should have come');
-    assert.equal(seen.length, (seen.at(-1)?.text.length ?? 0) - 19, "every one that fits should have come");
+    assert.equal(seen.length, (seen.at(-1)?.text.length ?? 0) - 19, 'every one that fits should have come');
   });
 
   test('[MQTT5-3.1.2-25] what is left out takes no place in the window, also out of the queue', () => {
@@ -102,7 +105,10 @@ describe('3.1.2.11.4 Maximum Packet Size of a client', () => {
     enter(house, 'dying', { will: { topic: 'w', payload: 'x'.repeat(100) } }).cut();
     enter(house, 'dying', { will: { topic: 'w', payload: 'gone' } }).cut();
     const seen = takeAll(sub);
-    assert.deepEqual(seen.map(({ text }) => text.length).toSorted((a, b) => a - b), [4, 10, 20, 30, 40, 50]);
+    assert.deepEqual(
+      seen.map(({ text }) => text.length).toSorted((a, b) => a - b),
+      [4, 10, 20, 30, 40, 50],
+    );
     assert.ok(sub.frameBytes.every((bytes) => bytes <= 60));
   });
 

@@ -3,7 +3,16 @@ import { describe, test } from 'node:test';
 import { EMPTY_PROPERTIES } from '../../../src/protocol/packets.ts';
 import { Reason, type ReasonCode } from '../../../src/protocol/reasons.ts';
 import { createHarness, fromHex, type Harness, type Peer } from '../../fixtures/broker-harness.ts';
-import { field, frame, joined, rawAck, rawPublish, rawSubscribe, splitFrames, u16 } from '../../fixtures/raw-packets.ts';
+import {
+  field,
+  frame,
+  joined,
+  rawAck,
+  rawPublish,
+  rawSubscribe,
+  splitFrames,
+  u16,
+} from '../../fixtures/raw-packets.ts';
 import { assertEndsClientWith, Witness } from '../../fixtures/reactions.ts';
 import { enter, hasSession, numbers } from './clients.ts';
 
@@ -11,12 +20,10 @@ const NONE = Uint8Array.of(0);
 
 /** The codes that a DISCONNECT of the server may carry (table 3-10 of the standard). */
 const LISTED_FOR_SERVER = [
-  0x00, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8b, 0x8d, 0x8e, 0x8f, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9a,
-  0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xa0, 0xa1, 0xa2,
+  0x00, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8b, 0x8d, 0x8e, 0x8f, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99,
+  0x9a, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xa0, 0xa1, 0xa2,
 ];
-const LISTED_FOR_CLIENT = [
-  0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99,
-];
+const LISTED_FOR_CLIENT = [0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99];
 
 /** Each way in which the server ends a connection of its own accord, and the reason it gives. */
 const ENDINGS: readonly {
@@ -26,8 +33,16 @@ const ENDINGS: readonly {
 }[] = [
   { name: 'a malformed packet', reason: Reason.MalformedPacket, end: (client) => client.send('32 03 0001 74') },
   { name: 'a second CONNECT', reason: Reason.ProtocolError, end: (client) => client.sendConnect({ version: 5 }) },
-  { name: 'a bad filter', reason: Reason.TopicFilterInvalid, end: (client) => client.send(rawSubscribe([['#a', 0]], { isV5: true })) },
-  { name: 'a bad topic name', reason: Reason.TopicNameInvalid, end: (client) => client.send(rawPublish('+', { properties: NONE })) },
+  {
+    name: 'a bad filter',
+    reason: Reason.TopicFilterInvalid,
+    end: (client) => client.send(rawSubscribe([['#a', 0]], { isV5: true })),
+  },
+  {
+    name: 'a bad topic name',
+    reason: Reason.TopicNameInvalid,
+    end: (client) => client.send(rawPublish('+', { properties: NONE })),
+  },
   {
     name: 'too many open messages',
     reason: Reason.ReceiveMaximumExceeded,
@@ -43,7 +58,11 @@ const ENDINGS: readonly {
   { name: 'a packet that is too large', reason: Reason.PacketTooLarge, end: (client) => client.send('30 ffffff7f') },
   { name: 'silence', reason: Reason.KeepAliveTimeout, end: (_client, house) => house.advance(1_500) },
   { name: 'a take-over', reason: Reason.SessionTakenOver, end: (_client, house) => void enter(house, 'client') },
-  { name: 'the end of the broker', reason: Reason.ServerShuttingDown, end: (_client, house) => void house.broker.stop() },
+  {
+    name: 'the end of the broker',
+    reason: Reason.ServerShuttingDown,
+    end: (_client, house) => void house.broker.stop(),
+  },
 ];
 
 describe('3.14 DISCONNECT from the server', () => {

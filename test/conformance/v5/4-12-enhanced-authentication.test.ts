@@ -4,13 +4,7 @@ import { describe, test } from 'node:test';
 import type { EnhancedStep } from '../../../src/core/ports.ts';
 import { Reason } from '../../../src/protocol/reasons.ts';
 import { createHarness, type Harness, type Peer } from '../../fixtures/broker-harness.ts';
-import {
-  FakeExchange,
-  gatekeeperOffering,
-  gatekeeperWith,
-  goOn,
-  letIn,
-} from '../../fixtures/fake-gatekeeper.ts';
+import { FakeExchange, gatekeeperOffering, gatekeeperWith, goOn, letIn } from '../../fixtures/fake-gatekeeper.ts';
 import { field, frame, joined, rawPublish } from '../../fixtures/raw-packets.ts';
 import { assertEndsClientWith, Witness } from '../../fixtures/reactions.ts';
 import { SlowJournal } from '../../fixtures/slow-journal.ts';
@@ -168,7 +162,11 @@ describe('4.12 enhanced authentication at CONNECT', () => {
     });
 
     test(`[MQTT5-4.12.0-3] an AUTH with 0x19 or 0x00 instead of 0x18 gets CONNACK 0x82 and a close: ${speed}`, async () => {
-      for (const wrong of [frame(0xf0), frame(0xf0, 0x19, 16, 0x15, field(METHOD)), frame(0xf0, 0x00, 16, 0x15, field(METHOD))]) {
+      for (const wrong of [
+        frame(0xf0),
+        frame(0xf0, 0x19, 16, 0x15, field(METHOD)),
+        frame(0xf0, 0x00, 16, 0x15, field(METHOD)),
+      ]) {
         const { house, peer } = scene(speed, [goOn(), letIn()]);
         await connectWith(house, peer);
         peer.expect('auth');

@@ -98,7 +98,10 @@ describe('4.13 errors', () => {
     bystander.expect('pingresp');
     assert.equal(house.broker.counters.internalErrors, 1);
     assert.equal(house.broker.counters.protocolErrors, 0);
-    assert.match(house.log.texts('error')[0] ?? '', /Internal error while serving client \[.*please report it.*a fault in the gatekeeper/s);
+    assert.match(
+      house.log.texts('error')[0] ?? '',
+      /Internal error while serving client \[.*please report it.*a fault in the gatekeeper/s,
+    );
   });
 
   test('T37: a fault that comes by promise does the same', async () => {
@@ -131,7 +134,8 @@ describe('4.13 errors', () => {
     const client = enter(house, 'client');
     client.send(rawPublish('t', { flags: 0x06, packetId: 1, properties: NONE }));
     const lines = house.log.texts('notice').filter((line) => line.startsWith('Protocol error'));
-    assert.deepEqual(lines, ['Protocol error from client [127.0.0.1:40000]: QoS is 3 [MQTT-3.3.1-4].']);
+    assert.equal(lines.length, 1);
+    assert.match(lines[0] ?? '', /^Protocol error from client \[127\.0\.0\.1:40000\]: QoS is 3 \[\S+-3\.3\.1-4\]\.$/);
   });
 
   test('T54: a name with line breaks and escape codes cannot be used to log in', () => {
@@ -141,7 +145,9 @@ describe('4.13 errors', () => {
       const seen = provoke({ house, witness }, house.peer({}, 5), rawConnect({ level: 5, payload: [field(name)] }));
       assert.equal(seen.length, 1);
     }
-    for (const line of house.log.lines) assert.doesNotMatch(line.text, /[\n\r\u001b]/);
+    for (const { text } of house.log.lines) {
+      for (const character of '\n\r\u001b\u009b') assert.equal(text.includes(character), false);
+    }
   });
 
   test('[MQTT5-4.2-1] packets arrive whole and in order, however the stream is cut', () => {

@@ -18,7 +18,11 @@ function scene(settings = {}): Scene {
 }
 
 /** A connected client; everything so far is committed. */
-async function come({ house, journal }: Scene, clientId: string, options: Omit<ConnectOptions, 'clientId'> = {}): Promise<Peer> {
+async function come(
+  { house, journal }: Scene,
+  clientId: string,
+  options: Omit<ConnectOptions, 'clientId'> = {},
+): Promise<Peer> {
   const peer = house.peer();
   peer.sendConnect({ version: 5, clientId, ...options });
   journal.commit();
@@ -27,7 +31,11 @@ async function come({ house, journal }: Scene, clientId: string, options: Omit<C
   return peer;
 }
 
-async function comeDurable(all: Scene, clientId: string, options: Omit<ConnectOptions, 'clientId'> = {}): Promise<Peer> {
+async function comeDurable(
+  all: Scene,
+  clientId: string,
+  options: Omit<ConnectOptions, 'clientId'> = {},
+): Promise<Peer> {
   return come(all, clientId, { ...options, properties: { sessionExpiryInterval: 60, ...options.properties } });
 }
 
@@ -138,10 +146,13 @@ describe('what waits for the journal', () => {
     pub.publish('u', 'kept 0', { retain: true });
     all.journal.commit();
     assert.equal(pub.expect('puback').packetId, 1);
-    assert.deepEqual([...all.journal.image().retained], [
-      ['t', 'kept'],
-      ['u', 'kept 0'],
-    ]);
+    assert.deepEqual(
+      [...all.journal.image().retained],
+      [
+        ['t', 'kept'],
+        ['u', 'kept 0'],
+      ],
+    );
     pub.publish('t', '', { qos: 1, packetId: 2, retain: true });
     pub.expectNothing();
     all.journal.commit();
@@ -283,13 +294,18 @@ describe('what waits for the journal', () => {
         sub.ack('puback', packetId);
       }
       const stored = [...(all.journal.image().clients.get('sub')?.rows.values() ?? [])].map((row) => row.text);
-      for (const one of acknowledged) assert.ok(finished.has(one) || stored.includes(one), `message ${one} would be lost`);
+      for (const one of acknowledged)
+        assert.ok(finished.has(one) || stored.includes(one), `message ${one} would be lost`);
     }
     all.journal.commit();
     assert.equal(pub.all().length + acknowledged.size, 40);
     takeAll(sub);
     all.journal.commit();
-    assert.equal(all.journal.image().clients.get('sub')?.rows.size, 0, 'what is finished should be gone from the store');
+    assert.equal(
+      all.journal.image().clients.get('sub')?.rows.size,
+      0,
+      'what is finished should be gone from the store',
+    );
   });
 
   test('the store follows a session to its end: offline, expiry changed, removed', async () => {
@@ -393,7 +409,10 @@ describe('a journal that fails', () => {
     all.journal.commit();
     assert.deepEqual(texts(sub), ['1', '2', '3']);
     assert.deepEqual(
-      pub.all().map((packet) => packet.type).toSorted(),
+      pub
+        .all()
+        .map((packet) => packet.type)
+        .toSorted(),
       ['pingresp', 'puback', 'puback', 'puback'],
     );
   });
@@ -433,7 +452,9 @@ describe('a journal that fails', () => {
     const all = scene();
     await subscriber(all);
     const pub = await come(all, 'pub', { version: 4 });
-    const flood = joined(...Array.from({ length: 1_000 }, (_, index) => pub.publishBytes('t', 'x', { qos: 1, packetId: index + 1 })));
+    const flood = joined(
+      ...Array.from({ length: 1_000 }, (_, index) => pub.publishBytes('t', 'x', { qos: 1, packetId: index + 1 })),
+    );
     for (let round = 0; round < 6; round += 1) pub.send(flood);
     assert.equal(pub.link.isPaused, true);
     const taken = all.house.broker.counters.publishesReceived;

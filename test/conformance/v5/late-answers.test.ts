@@ -3,9 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { AuthenticateAnswer, ConnectRequest } from '../../../src/core/ports.ts';
 import { Reason } from '../../../src/protocol/reasons.ts';
-import { createHarness, type Harness, type Peer } from '../../fixtures/broker-harness.ts';
+import { createHarness, fromHex, type Harness, type Peer } from '../../fixtures/broker-harness.ts';
 import { gatekeeperWith } from '../../fixtures/fake-gatekeeper.ts';
-import { fromHex } from '../../fixtures/broker-harness.ts';
 import { joined, rawPublish, rawSubscribe, rawUnsubscribe } from '../../fixtures/raw-packets.ts';
 import { assertEmpty, comeBack, enter, enterDurable, numbers, texts } from './clients.ts';
 
@@ -41,7 +40,11 @@ function waitingForRights(): { readonly house: Harness; readonly asked: (readonl
   return { house: createHarness({ gatekeeper }), asked };
 }
 
-async function answer(house: Harness, asked: readonly (readonly [string, Pending<boolean>])[], value: boolean): Promise<void> {
+async function answer(
+  house: Harness,
+  asked: readonly (readonly [string, Pending<boolean>])[],
+  value: boolean,
+): Promise<void> {
   asked.at(-1)?.[1].resolve(value);
   await house.settleLater();
 }
@@ -73,7 +76,10 @@ describe('late answers at CONNECT', () => {
     const { house, waiting } = waitingAtTheDoor();
     const peer = house.peer({}, 5);
     const connect = fromHex('10 0e 0004 4d515454 05 02 0000 00 0001 61');
-    const rest = joined(rawSubscribe([['t', 1]], { isV5: true }), rawPublish('t', { properties: NONE, payload: 'whole' }));
+    const rest = joined(
+      rawSubscribe([['t', 1]], { isV5: true }),
+      rawPublish('t', { properties: NONE, payload: 'whole' }),
+    );
     peer.send(joined(connect, rest.subarray(0, rest.length - 3)));
     waiting.get('a')?.resolve(ALLOWED);
     await house.settleLater();
@@ -86,7 +92,9 @@ describe('late answers at CONNECT', () => {
     const { house, waiting } = waitingAtTheDoor();
     const peer = house.peer();
     peer.sendConnect({ version: 5, clientId: 'a', will: { topic: 'w', retain: true, payload: 'gone' } });
-    peer.send(joined(rawPublish('t', { flags: 1, properties: NONE, payload: 'x' }), rawSubscribe([['t', 0]], { isV5: true })));
+    peer.send(
+      joined(rawPublish('t', { flags: 1, properties: NONE, payload: 'x' }), rawSubscribe([['t', 0]], { isV5: true })),
+    );
     waiting.get('a')?.resolve({ kind: 'refused', reason: Reason.NotAuthorized });
     await house.settleLater();
     assert.equal(peer.expect('connack').reason, Reason.NotAuthorized);
@@ -96,7 +104,9 @@ describe('late answers at CONNECT', () => {
   });
 
   test('[MQTT5-3.1.4-6] the same when the refusal comes at once', () => {
-    const gatekeeper = gatekeeperWith({ authenticate: () => ({ kind: 'refused', reason: Reason.BadUserNameOrPassword }) });
+    const gatekeeper = gatekeeperWith({
+      authenticate: () => ({ kind: 'refused', reason: Reason.BadUserNameOrPassword }),
+    });
     const house = createHarness({ gatekeeper });
     const peer = house.peer({}, 5);
     const connect = fromHex('10 0e 0004 4d515454 05 02 0000 00 0001 61');
@@ -220,16 +230,57 @@ describe('late answers at PUBLISH', () => {
     assert.equal(pub.expect('pubrec').reason, Reason.Success);
   });
 
-  test('a client that hangs up meanwhile: its message is not published', async () => {
+  test('a client whose connection breaks meanwhile: its message is not published', async () => {
     const { house, asked } = waitingForRights();
     const sub = enter(house, 'sub');
     sub.subscribe('#');
     const pub = enter(house, 'pub');
     pub.publish('slow/1', 'x', { qos: 1 });
-    pub.cut();
+    pub.link.fail();
+    house.settle();
+    assert.equal(house.broker.sizes().connections, 1);
     await answer(house, asked, true);
     sub.expectNothing();
     assert.equal(house.broker.counters.internalErrors, 0);
+  });
+
+  test('a client that publishes, disconnects and hangs up at once is heard to the end: no will, nothing lost', async () => {
+    const { house, asked } = waitingForRights();
+    const sub = enter(house, 'sub');
+    sub.subscribe('#');
+    const pub = enter(house, 'pub', { will: { topic: 'fast/will', payload: 'gone' } });
+    const second = pub.publishBytes('fast', 'second');
+    pub.send(joined(pub.publishBytes('slow/1', 'first'), second, fromHex('e000')));
+    pub.cut();
+    sub.expectNothing();
+    await answer(house, asked, true);
+    assert.deepEqual(texts(sub), ['first', 'second']);
+    assert.equal(house.broker.sizes().connections, 1);
+    assert.equal(house.broker.counters.internalErrors, 0);
+  });
+
+  test('one that hangs up without DISCONNECT is heard to the end too, and then its will goes out', async () => {
+    const { house, asked } = waitingForRights();
+    const sub = enter(house, 'sub');
+    sub.subscribe('#');
+    const pub = enter(house, 'pub', { will: { topic: 'fast/will', payload: 'gone' } });
+    pub.publish('slow/1', 'first');
+    pub.cut();
+    await answer(house, asked, true);
+    assert.deepEqual(texts(sub), ['first', 'gone']);
+    assert.equal(house.broker.sizes().connections, 1);
+  });
+
+  test('an answer that never comes does not keep a connection that has ended: its will goes out at the deadline', () => {
+    const { house } = waitingForRights();
+    const sub = enter(house, 'sub');
+    sub.subscribe('#');
+    const pub = enter(house, 'pub', { will: { topic: 'fast/will', payload: 'gone' } });
+    pub.publish('slow/1', 'first');
+    pub.cut();
+    house.advance(30_000);
+    assert.deepEqual(texts(sub), ['gone']);
+    assert.equal(house.broker.sizes().connections, 1);
   });
 
   test('a client that is taken over meanwhile: the answer belongs to the connection that has gone', async () => {
@@ -260,7 +311,10 @@ describe('late answers at PUBLISH', () => {
     house.advance(40_000);
     await answer(house, asked, true);
     const seen = sub.expect('publish');
-    assert.deepEqual([seen.topic, seen.text, seen.properties.userProperties], ['slow/1', 'slow payload', userProperties]);
+    assert.deepEqual(
+      [seen.topic, seen.text, seen.properties.userProperties],
+      ['slow/1', 'slow payload', userProperties],
+    );
     assert.equal(seen.properties.messageExpiryInterval, 60, 'the time of waiting counts');
   });
 
@@ -315,11 +369,12 @@ describe('late answers at SUBSCRIBE', () => {
     assert.deepEqual(texts(client), ['now']);
   });
 
-  test('a client that goes meanwhile is not subscribed', async () => {
+  test('a client whose connection breaks meanwhile is not subscribed', async () => {
     const { house, asked } = waitingForRights();
     const client = enterDurable(house, 'client');
     client.sendSubscribe('slow/1');
-    client.cut();
+    client.link.fail();
+    house.settle();
     await answer(house, asked, true);
     assert.equal(house.broker.sizes().subscriptions, 0);
     comeBack(house, 'client').expectNothing();

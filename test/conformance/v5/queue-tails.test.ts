@@ -83,10 +83,7 @@ describe('the tail of a queue', () => {
       back.ack('puback', second?.packetId ?? 0);
       await all.house.settleLater();
       publish(all, ['13', '14']);
-      assert.deepEqual(
-        ['0', '1', ...textsOf(await takeLater(all.house, back))],
-        numbers(15),
-      );
+      assert.deepEqual(['0', '1', ...textsOf(await takeLater(all.house, back))], numbers(15));
     });
 
     test(`a client that leaves in the middle of its tail finds the rest, in order, several times: ${name}`, async () => {
@@ -107,7 +104,10 @@ describe('the tail of a queue', () => {
       const last = comeBack(all.house, 'sub');
       taken.push(...textsOf(await takeLater(all.house, last)));
       // A message beyond the first three of a batch was seen without an acknowledgement and comes again.
-      assert.deepEqual([...new Set(taken)].toSorted((a, b) => Number(a) - Number(b)), numbers(30));
+      assert.deepEqual(
+        [...new Set(taken)].toSorted((a, b) => Number(a) - Number(b)),
+        numbers(30),
+      );
     });
 
     test(`messages of the tail expire like others: ${name}`, async () => {
@@ -118,7 +118,10 @@ describe('the tail of a queue', () => {
       }
       all.house.advance(10_000);
       const seen = await takeLater(all.house, comeBack(all.house, 'sub'));
-      assert.deepEqual(textsOf(seen), numbers(20).filter((text) => Number(text) % 2 === 1));
+      assert.deepEqual(
+        textsOf(seen),
+        numbers(20).filter((text) => Number(text) % 2 === 1),
+      );
       assert.ok(seen.every(({ properties }) => properties.messageExpiryInterval === 40));
       assert.equal(all.house.broker.counters.messagesExpired, 10);
     });
@@ -176,7 +179,8 @@ describe('the tail of a queue', () => {
         sub.subscribe([`own/${id}`, 'all'], { qos: 1 });
         sub.cut();
       }
-      for (const text of numbers(20)) pub.publish(Number(text) % 2 === 0 ? 'all' : `own/${Number(text) % 5}`, text, { qos: 1 });
+      for (const text of numbers(20))
+        pub.publish(Number(text) % 2 === 0 ? 'all' : `own/${Number(text) % 5}`, text, { qos: 1 });
       for (const id of numbers(5)) {
         const seen = textsOf(await takeLater(house, comeBack(house, id)));
         const expected = numbers(20).filter((text) => Number(text) % 2 === 0 || Number(text) % 5 === Number(id));
@@ -240,7 +244,9 @@ describe('the tail of a queue', () => {
     const back = comeBack(all.house, 'sub', { properties: { receiveMaximum: 3 } });
     for (const { packetId } of back.publishes()) back.ack('puback', packetId);
     await all.house.settleLater();
-    assert.ok(all.house.log.texts('error').some((line) => line.includes('queue of sub') && line.includes('disk I/O error')));
+    assert.ok(
+      all.house.log.texts('error').some((line) => line.includes('queue of sub') && line.includes('disk I/O error')),
+    );
     back.expectNothing();
     all.house.advance(60_000);
     assert.deepEqual(textsOf(await takeLater(all.house, back)), ['3', '4', '5']);

@@ -48,7 +48,10 @@ describe('slow readers', () => {
     release(house, sub);
     const seen = taken(sub.publishes());
     assert.deepEqual(seen, upTo(100 - publishesDropped), 'the newest should be dropped');
-    assert.equal(house.log.texts('notice').filter((line) => line.includes('are being dropped for client sub')).length, 1);
+    assert.equal(
+      house.log.texts('notice').filter((line) => line.includes('are being dropped for client sub')).length,
+      1,
+    );
     flood(pub, 3, 0, 100);
     assert.deepEqual(taken(sub.publishes()), [100, 101, 102], 'once it reads again nothing is dropped');
     assert.equal(house.broker.counters.publishesDropped, publishesDropped);
@@ -94,6 +97,24 @@ describe('slow readers', () => {
     flood(pub, 10, 0, 60);
     release(house, sub);
     assert.deepEqual(taken(takeAll(sub)), upTo(70));
+  });
+
+  test('[MQTT5-4.6.0-5] QoS 0 that waits behind a full window is not overtaken by later QoS 0', () => {
+    const { house, sub, pub } = blocked({ maxQueuedMessages: 0 });
+    const narrow = enter(house, 'narrow', { properties: { receiveMaximum: 1 } });
+    narrow.subscribe('t', { qos: 1 });
+    narrow.link.block();
+    flood(pub, 10, 1);
+    flood(pub, 5, 0, 10);
+    release(house, narrow);
+    const [first, ...ahead] = narrow.publishes();
+    assert.ok(ahead.length < 5, 'some of QoS 0 should wait behind QoS 1');
+    flood(pub, 5, 0, 15);
+    narrow.expectNothing();
+    narrow.ack('puback', first?.packetId ?? 0);
+    const ofQos0 = [...ahead, ...takeAll(narrow)].filter(({ qos }) => qos === 0);
+    assert.deepEqual(taken(ofQos0), upTo(20).slice(10));
+    assert.equal(sub.isClosed, false);
   });
 
   test('the publisher is not slowed, nor any other reader', () => {
@@ -167,8 +188,14 @@ describe('slow readers', () => {
     const pub = enter(house, 'pub');
     for (const text of numbers(2)) pub.publish('other', text, { qos: 1 });
     for (const text of ['1', '2', '3']) pub.publish('t', text, { qos: 1 });
-    assert.deepEqual(takeAll(comeBack(house, 'a')).map(({ text }) => text), ['0', '1']);
-    assert.deepEqual(takeAll(comeBack(house, 'b')).map(({ text }) => text), ['1', '2']);
+    assert.deepEqual(
+      takeAll(comeBack(house, 'a')).map(({ text }) => text),
+      ['0', '1'],
+    );
+    assert.deepEqual(
+      takeAll(comeBack(house, 'b')).map(({ text }) => text),
+      ['1', '2'],
+    );
   });
 
   test('a connection that takes no byte for the stated time is ended, a subscriber that never sends too', () => {
@@ -228,7 +255,9 @@ describe('slow readers', () => {
   });
 
   test('a queue of thousands of large messages is emptied without deep recursion', async () => {
-    const house = createHarness({ settings: { outboxHighBytes: HIGH_BYTES, maxQueuedMessages: 0, queueQos0Messages: true } });
+    const house = createHarness({
+      settings: { outboxHighBytes: HIGH_BYTES, maxQueuedMessages: 0, queueQos0Messages: true },
+    });
     const sub = enterDurable(house, 'sub');
     sub.subscribe('t', { qos: 0 });
     sub.cut();
@@ -249,7 +278,11 @@ describe('retained messages to a slow reader', () => {
     const pub = enter(house, 'pub');
     for (let start = 0; start < COUNT; start += 500) {
       const part = upTo(500).map((index) =>
-        pub.publishBytes(`r/${start + index}`, String(start + index).padEnd(100, ' '), { retain: true, qos: 1, packetId: index + 1 }),
+        pub.publishBytes(`r/${start + index}`, String(start + index).padEnd(100, ' '), {
+          retain: true,
+          qos: 1,
+          packetId: index + 1,
+        }),
       );
       pub.send(joined(...part));
       pub.all();
