@@ -2,6 +2,7 @@
  * A client as the handlers see it: one that is connected. A connection that is not there yet has no such object, so a
  * handler cannot be called for it.
  */
+import type { ReasonCode } from '../../protocol/reasons.ts';
 import type { ProtocolVersion } from '../../protocol/version.ts';
 import type { Channel } from '../delivery/channel.ts';
 import type { EnhancedAuthentication, Identity } from '../ports.ts';
@@ -32,7 +33,7 @@ export interface Client {
   /** A re-authentication under way. */
   reauthentication: EnhancedAuthentication | null;
   /** Ends the connection: v5 clients are told `reason` first. `words` go to the log. */
-  readonly disconnect: (reason: number, words: EndReason) => void;
+  readonly disconnect: (reason: ReasonCode, words: EndReason) => void;
   /** The client said DISCONNECT: the link is closed without another word. */
   readonly leave: (words: EndReason | null) => void;
 }

@@ -21,6 +21,6 @@ export interface Entrant {
   readonly endAuth: () => void;
   /** From now on packets go to the handlers of connected clients. `keepAliveSeconds` 0 = none. */
   readonly admit: (client: Client, keepAliveSeconds: number) => void;
-  readonly disconnect: (reason: number, words: EndReason) => void;
+  readonly disconnect: (reason: ReasonCode, words: EndReason) => void;
   readonly leave: (words: EndReason | null) => void;
 }

@@ -194,7 +194,7 @@ export class Connection implements LinkEvents, Entrant {
   }
 
   /** Ends the connection from our side: a v5 client is told why, unless it has had no CONNACK [MQTT-3.14.0-1]. */
-  readonly disconnect = (reason: number, words: EndReason): void => {
+  readonly disconnect = (reason: ReasonCode, words: EndReason): void => {
     if (this.#phase === 'closing') return;
     if (this.#phase === 'connected' && this.#version === 5) this.#sendDisconnect(reason);
     this.#close(words);
@@ -440,11 +440,8 @@ export class Connection implements LinkEvents, Entrant {
     if (this.channel.fits(bytes.length)) this.channel.send(bytes);
   }
 
-  #sendDisconnect(reason: number): void {
-    const packet = encodeDisconnect(
-      { type: 'disconnect', reason: reason as ReasonCode, properties: EMPTY_PROPERTIES },
-      5,
-    );
+  #sendDisconnect(reason: ReasonCode): void {
+    const packet = encodeDisconnect({ type: 'disconnect', reason, properties: EMPTY_PROPERTIES }, 5);
     this.channel.send(packet);
   }
 

@@ -8,6 +8,7 @@ export type NodeRef = number;
 
 export const HAS_PLUS = 1;
 export const HAS_LITERAL = 2;
+export const HAS_CHILDREN = HAS_PLUS | HAS_LITERAL;
 /** Filters end here. */
 export const HAS_HERE = 4;
 /** Filters end with `#` below. */

@@ -7,8 +7,8 @@ import type { FilterEntry } from './subscribers.ts';
 
 export const ROOT = 0;
 
-/** Twenty-six bits: what `NodeRef` has room for. Memory ends long before. */
-const NODES_MAX = 1 << 26;
+/** What `NodeRef` has room for, without the one that would look like NO_EDGE. Memory ends long before. */
+const NODES_MAX = (1 << 26) - 1;
 const CHILD_COUNTS_MIN = 1024;
 
 export class NodeTable {

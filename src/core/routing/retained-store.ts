@@ -1,6 +1,7 @@
 /**
  * The last retained message of each topic, in a tree by level, so that a filter with wildcards visits only the branches
- * that agree with it. Rejected: a map by topic beside the tree (a tenth more memory, for a set that is 0.2 us faster).
+ * that agree with it. Rejected: a map by topic beside the tree, which would find a topic in one step and double what the
+ * store needs per message.
  *
  * Invariant: a node other than the root has a message or a child. Whether a message has expired is the caller's matter.
  */

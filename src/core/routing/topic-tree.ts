@@ -4,7 +4,7 @@
  * A tree by filter level. A match goes down level by level with the set of nodes reached so far; it reaches no more nodes
  * than there are different beginnings of filters that agree with the topic. The tree is made of numbers: levels
  * (level-table), nodes (node-table, node-ref), edges (edge-table). A match mostly waits for memory, and so it waits once per
- * step; objects with a Map each took twice the time and the memory. No recursion: depth is the client's choice.
+ * step; objects with a Map each took more than twice the time. No recursion: depth is the client's choice.
  *
  *   Plant1/+/state     root --Plant1--> o --+--> o --state--> o.here
  *   Plant1/#           root --Plant1--> o.below                         found on reaching `Plant1`, even as the last level
@@ -21,6 +21,7 @@ import { NO_LEVEL, PLUS } from './level-table.ts';
 import {
   BELOW_IS_LONE,
   HAS_BELOW,
+  HAS_CHILDREN,
   HAS_HERE,
   HAS_LITERAL,
   HAS_PLUS,
@@ -120,7 +121,7 @@ export class TopicTree {
   match(topic: string, into: MatchResult): void {
     const { levels, rootRef } = this.#tree;
     const isSystem = topic.charCodeAt(0) === DOLLAR;
-    if (!isSystem) this.#arrive(rootRef & ~HAS_HERE, false, into);
+    if (!isSystem) this.#arrive(rootRef, false, into);
     this.#reachedMarks = isSystem ? rootRef & ~HAS_PLUS : rootRef;
     this.#reached[0] = this.#reachedMarks;
     let reachedCount = 1;
@@ -135,7 +136,7 @@ export class TopicTree {
     if (this.#reachedNext.length > REACHED_KEPT_MAX) this.#reachedNext = [];
   }
 
-  /** From the nodes reached so far to those one level further. @returns how many those are. */
+  /** From the nodes reached so far to those one level further. @returns from how many of those there is a way on. */
   #step(level: number, reachedCount: number, isLast: boolean, into: MatchResult): number {
     const { edges } = this.#tree;
     const reached = this.#reached;
@@ -147,14 +148,14 @@ export class TopicTree {
       if ((ref & HAS_PLUS) !== 0) {
         const child = edges.find(nodeOf(ref), PLUS);
         this.#arrive(child, isLast, into);
-        reachedNext[nextCount++] = child;
+        if ((child & HAS_CHILDREN) !== 0) reachedNext[nextCount++] = child;
         marks |= child;
       }
       if ((ref & HAS_LITERAL) === 0 || level === NO_LEVEL) continue;
       const child = edges.find(nodeOf(ref), level);
       if (child === NO_EDGE) continue;
       this.#arrive(child, isLast, into);
-      reachedNext[nextCount++] = child;
+      if ((child & HAS_CHILDREN) !== 0) reachedNext[nextCount++] = child;
       marks |= child;
     }
     this.#reachedMarks = marks;

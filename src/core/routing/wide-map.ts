@@ -1,8 +1,8 @@
 /**
  * A map by text that may hold millions of entries without a pause when it grows.
  *
- * A JavaScript Map copies itself whole each time its capacity doubles: a quarter of a second at half a million entries,
- * in which the broker serves nobody. So beyond `SPLIT_AT` entries this one spreads over many Maps, each of which copies
+ * A JavaScript Map copies itself whole each time its capacity doubles: a quarter of a second at a million entries, in which
+ * the broker serves nobody. So beyond `SPLIT_AT` entries this one spreads over many Maps, each of which copies
  * only its small part. Which one a key goes to is no secret and needs no good hash: keys that all fall into one Map make
  * it an ordinary Map again, whose own hash is seeded by the runtime. Keys are a client's, so it is never a plain object.
  */
