@@ -388,6 +388,7 @@ describe('T37 one connection, never the process', () => {
     }
     const asks = house.client('asks');
     asks.sendSubscribe('throws');
+    await house.settleLater();
     assert.equal(asks.isClosed, true);
     const says = house.client('says');
     says.publish('throws', 'x', { qos: 1 });
