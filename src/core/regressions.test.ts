@@ -1,8 +1,9 @@
-/** Faults that stood in the core once, each as the test that failed: the journal, claims, sessions and their ends. */
+/** Faults that stood in the core once, each as the test that failed: the journal, claims, sessions. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
   type ConnectOptions,
+  connectBytes,
   createHarness,
   fromHex,
   type Harness,
@@ -176,7 +177,8 @@ describe('what waits for the journal', () => {
     assert.equal(connect(4).expect('connack').reason, 3);
     assert.equal(house.client('other').isClosed, false);
     for (const peer of waiting) peer.cut();
-    await house.settleLater();
+    // They go one after the other.
+    for (let round = 0; round < 4; round += 1) await house.settleLater();
     assert.equal(house.broker.sizes().connections, 1);
     const next = connect(5);
     journal.recover();
@@ -279,12 +281,13 @@ describe('the end of a session with many subscriptions', () => {
   function endSession(house: Harness): Peer {
     const peer = house.peer();
     peer.readAs(5);
-    peer.link.deliver(fromHex('10 16 00044d515454 05 82 0000 00 0001 78 0003 626f62'));
+    peer.link.deliver(connectBytes({ version: 5, clientId: 'x', userName: 'bob' }));
     return peer;
   }
 
   test('they are removed in parts, and nothing is delivered to it meanwhile', () => {
-    const house = createHarness();
+    const journal = new SlowJournal({ isAtOnce: true });
+    const house = createHarness({ journal });
     manySubscriptions(house, 'last');
     const pub = house.client('pub', { version: 5 });
     endSession(house);
@@ -292,8 +295,8 @@ describe('the end of a session with many subscriptions', () => {
     assert.ok(left > 1 && left < FILTERS, `${left} should be left`);
     pub.link.deliver(pub.publishBytes('last', 'x', { qos: 1 }));
     house.settle();
-    assert.equal(pub.expect('puback').reason, 0);
-    assert.equal(house.broker.counters.publishesDropped, 0);
+    pub.expect('puback');
+    assert.equal(journal.kinds().includes('queued'), false);
     assert.equal(house.broker.sizes().subscriptions, 0);
   });
 

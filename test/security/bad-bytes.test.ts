@@ -345,7 +345,7 @@ describe('T37 one connection, never the process', () => {
     for (const version of VERSIONS) {
       for (let firstByte = 0; firstByte < 256; firstByte += 1) {
         for (const filled of [0x00, 0xff]) {
-          for (let size = 0; size < 12; size += 1) {
+          for (const size of [0, 1, 2, 3, 4, 7, 11]) {
             const client = house.client('c', { version });
             client.link.deliver(frame(firstByte, new Uint8Array(size).fill(filled)));
           }

@@ -45,8 +45,8 @@ const LINGER_MS = 2000;
 const HELD_MAX = 2048;
 /** While more than this is missing of a large packet, its bytes count as a sign of life. */
 const LARGE_REST_BYTES = 1000;
-/** Read as MQTT it is a CONNECT with flags that no client sets. */
 const CLOSED_BY_CLIENT = 'connection closed by client';
+/** Read as MQTT it is a CONNECT with flags that no client sets. */
 const TLS_HANDSHAKE_BYTE = 0x16;
 const TLS_HINT = '; it appears to be using TLS to connect to a non-TLS listener';
 
@@ -287,7 +287,8 @@ export class Connection implements LinkEvents, Entrant {
         : type === PacketType.Auth || type === PacketType.Disconnect
     )
       return;
-    const statement = type === PacketType.Connect ? 'MQTT-3.1.0-2' : 'MQTT-3.1.2-30';
+    const early = this.#phase === 'connected' ? '' : 'MQTT-3.1.2-30';
+    const statement = type === PacketType.Connect ? 'MQTT-3.1.0-2' : early;
     throw new ProtocolError(Reason.ProtocolError, statement, `packet of type ${type} while ${this.#phase}`);
   }
 

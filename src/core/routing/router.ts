@@ -72,7 +72,9 @@ export class Router {
     if (shared === null) return false;
     const match = this.#cache.lookup(message.topic.text);
     const group = match.groups.find((candidate) => candidate.filterText === shared.filter.text);
-    const picked = (group?.has(from) === true ? group.pickOnline(from) : group?.pick()) ?? null;
+    // One that has ended may still stand in the group, and keeps nothing.
+    const canKeep = from.isDurable && group?.has(from) === true;
+    const picked = (canKeep ? group?.pickOnline(from) : group?.pick()) ?? null;
     if (picked === null) return false;
     picked.target.offer(message, picked, false);
     return true;
