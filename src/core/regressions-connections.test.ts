@@ -149,7 +149,6 @@ describe('what a connection is sent', () => {
   for (const { retainedBytes, highBytes } of [
     { retainedBytes: 100, highBytes: 5000 },
     { retainedBytes: 60, highBytes: 500 },
-    { retainedBytes: 200, highBytes: 20_000 },
   ]) {
     test(`relief inside a send does not put one PUBLISH into another, ${retainedBytes} bytes below ${highBytes}`, () => {
       const settings = { outboxHighBytes: highBytes, maxInflightMessages: 0, maxQueuedMessages: 0 };

@@ -78,9 +78,9 @@ describe('the rows that only the journal holds', () => {
       const before = house.client('x', { ...bob, cleanStart });
       before.subscribe('open', { qos: 1 });
       before.cut();
-      for (let i = 0; i < 4; i += 1) pub.publish('open', `bob ${i}`, { qos: 1 });
+      for (let i = 0; i < 3; i += 1) pub.publish('open', `bob ${i}`, { qos: 1 });
       const back = house.client('x', { ...bob, cleanStart: false });
-      assert.deepEqual(await takeAll(house, back), ['bob 0', 'bob 1', 'bob 2', 'bob 3']);
+      assert.deepEqual(await takeAll(house, back), ['bob 0', 'bob 1', 'bob 2']);
     });
   }
 
@@ -303,12 +303,14 @@ describe('the end of a session with many subscriptions', () => {
   test('a shared group does not pick it meanwhile', () => {
     const house = createHarness();
     manySubscriptions(house, '$share/g/t');
-    const member = house.client('member');
-    member.subscribe('$share/g/t', { qos: 1 });
+    const member = { ...KEPT, cleanStart: false };
+    const away = house.client('member', member);
+    away.subscribe('$share/g/t', { qos: 1 });
+    away.cut();
     const pub = house.client('pub');
     endSession(house);
     for (let i = 0; i < 4; i += 1) pub.link.deliver(pub.publishBytes('t', `${i}`, { qos: 1 }));
-    assert.equal(member.publishes().length, 4);
+    assert.equal(house.client('member', member).publishes().length, 4);
   });
 
   test('what it was to be sent as a member of a shared group goes to one that is offline', () => {

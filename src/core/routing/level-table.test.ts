@@ -37,6 +37,7 @@ test('a level is found in place as it is by its text, while numbers change hands
   }
   assert.equal(inPlace(''), NO_LEVEL);
   for (const number of numbers.slice(0, 5000)) levels.release(number);
+  assert.deepEqual(texts.slice(0, 5000).map(inPlace), new Array(5000).fill(NO_LEVEL));
   const other = texts.map((text) => `other-${text}`).map((text) => levels.use(text));
   for (const [index, text] of texts.entries()) {
     assert.equal(inPlace(text), index < 5000 ? NO_LEVEL : numbers[index]);
