@@ -222,10 +222,13 @@ class SequenceRun {
     const sizes = house.broker.sizes();
     assert.ok(sizes.connections <= SLOTS + 1, `${sizes.connections} connections`);
     assert.ok(sizes.subscriptions <= sizes.sessions * settings.subscriptionsPerSessionMax);
+    let waitingBytes = this.#witness?.link.pendingBytes ?? 0;
     for (const slot of this.#slots) {
       const pending = slot?.peer.link.pendingBytes ?? 0;
       assert.ok(pending <= settings.outboxBytesMax + OUTPUT_OF_A_CHUNK, `${pending} bytes wait for one client`);
+      waitingBytes += pending;
     }
+    if (waitingBytes === 0) assert.equal(sizes.outboxChunks, 0, 'all is sent, all chunks are back in their pools');
     house.log.lines.splice(0);
   }
 

@@ -50,7 +50,9 @@ function alike({ code, stdout, stderr }: Finished): Finished {
   const plain = (text: string) =>
     text
       .replaceAll(/mosquitto_(pub|sub)|zanzara (pub|sub)/g, 'TOOL')
-      .replaceAll(/(auto|mosq|zanzara|pre)-?[0-9A-Za-z-]{4,40}/g, 'ID')
+      .replaceAll(/(auto|mosq|zanzara)-?[0-9A-Za-z-]{4,40}/g, 'ID')
+      // The rest is a process id: one digit or more.
+      .replaceAll(/\bpre\d+/g, 'ID')
       .replaceAll(/\n{2,}/g, '\n');
   return { code, stdout: plain(stdout), stderr: plain(stderr) };
 }

@@ -64,6 +64,11 @@ export class LevelTable {
     return text === '+' ? PLUS : this.find(text);
   }
 
+  /** The text of a level in use. */
+  textOf(number: number): string {
+    return this.#texts[number] ?? NO_TEXT;
+  }
+
   /** Counts one more use of a level of a filter. @returns its number. */
   use(text: string): number {
     const present = this.findInFilter(text);

@@ -7,6 +7,7 @@
  */
 import type { OwnedMessage } from '../model/message.ts';
 import type { RetainedNode } from './retained-node.ts';
+import type { RetainedTree } from './retained-tree.ts';
 
 /** Nodes visited by one call, whether they match or not: about half a millisecond. */
 const VISITS_MAX = 4096;
@@ -24,17 +25,17 @@ interface Frame {
 }
 
 export class RetainedCursor {
-  readonly #root: RetainedNode;
+  readonly #tree: RetainedTree;
   readonly #levels: readonly string[];
   readonly #bornUpTo: number;
   readonly #frames: Frame[] = [];
   #isStarted = false;
   #visits = 0;
 
-  constructor(root: RetainedNode, filter: string, bornUpTo: number) {
-    this.#root = root;
+  constructor(tree: RetainedTree, filter: string) {
+    this.#tree = tree;
     this.#levels = filter.split('/');
-    this.#bornUpTo = bornUpTo;
+    this.#bornUpTo = tree.births;
   }
 
   /** Everything was delivered. */
@@ -48,7 +49,7 @@ export class RetainedCursor {
     this.#visits = 0;
     if (!this.#isStarted && limit > 0) {
       this.#isStarted = true;
-      this.#visit(this.#root, 0, found);
+      this.#visit(this.#tree.root, 0, found);
     }
     while (this.#visits < VISITS_MAX && found.length < limit) {
       const frame = this.#frames.at(-1);
@@ -65,7 +66,7 @@ export class RetainedCursor {
       return;
     }
     // [MQTT-4.7.2-1]: only a wildcard makes a frame of the root.
-    if (frame.node === this.#root && child.level.charCodeAt(0) === DOLLAR) return;
+    if (frame.node === this.#tree.root && this.#tree.levelOf(child).charCodeAt(0) === DOLLAR) return;
     const isBelow = this.#levels[frame.levelIndex] === '#';
     this.#visit(child, isBelow ? frame.levelIndex : frame.levelIndex + 1, found);
   }
@@ -93,7 +94,7 @@ export class RetainedCursor {
         if (level === '+') return;
         break;
       }
-      const child = node.child(level);
+      const child = this.#tree.child(node, level, 0, level.length);
       if (child === null) return;
       node = child;
       this.#visits += 1;

@@ -6,42 +6,38 @@
  * iterator of a Map would be simpler, but it keeps every older copy of the map alive that was replaced since: a client
  * that never reads on, and another that keeps adding and removing, would fill the memory.)
  *
- * A lone child stands in the node itself. More stand in runs of at most `RUN_MAX`, so that no removal moves more than
- * that, and are found by a map when they are more than a few.
+ * A lone child stands in the node itself; more stand in runs of at most `RUN_MAX`, so that no removal moves more than
+ * that. To find a child by its level is the matter of the tree, which has one table for all edges.
  */
 import { assert } from '../../base/assert.ts';
 import type { OwnedMessage } from '../model/message.ts';
-import { WideMap } from './wide-map.ts';
 
 const RUN_MAX = 1024;
-const UNINDEXED_MAX = 8;
 
 export class RetainedNode {
+  /** Names it in the tree's table of edges while it is in the tree; then another node may have it. */
+  readonly number: number;
+  /** The number of its level. */
+  readonly level: number;
   /** Its place in the order of all nodes ever made by the store. */
   readonly birth: number;
-  readonly level: string;
   /** What is retained at the topic that ends here. */
   message: OwnedMessage | null = null;
   #children: RetainedNode | Siblings | null = null;
 
-  constructor(birth: number, level: string) {
-    this.birth = birth;
+  constructor(number: number, level: number, birth: number) {
+    this.number = number;
     this.level = level;
+    this.birth = birth;
   }
 
+  /** A node that has left the tree is empty for ever. */
   get isEmpty(): boolean {
     return this.message === null && this.#children === null;
   }
 
   get hasChildren(): boolean {
     return this.#children !== null;
-  }
-
-  child(level: string): RetainedNode | null {
-    const children = this.#children;
-    if (children === null) return null;
-    if (children instanceof Siblings) return children.get(level);
-    return children.level === level ? children : null;
   }
 
   /** Adds a child that is younger than all present ones. */
@@ -71,24 +67,15 @@ export class RetainedNode {
 class Siblings {
   /** In order of birth; no run is empty. */
   readonly #runs: RetainedNode[][];
-  #byLevel: WideMap<RetainedNode> | null = null;
 
   constructor(first: RetainedNode, second: RetainedNode) {
     this.#runs = [[first, second]];
-  }
-
-  get(level: string): RetainedNode | null {
-    if (this.#byLevel !== null) return this.#byLevel.get(level) ?? null;
-    for (const node of this.#runs[0] ?? []) if (node.level === level) return node;
-    return null;
   }
 
   add(node: RetainedNode): void {
     const last = this.#runs.at(-1);
     if (last === undefined || last.length >= RUN_MAX) this.#runs.push([node]);
     else last.push(node);
-    if (this.#byLevel !== null) this.#byLevel.set(node.level, node);
-    else if (last !== undefined && last.length > UNINDEXED_MAX) this.#index(last);
   }
 
   /** @returns what is left: a lone child stands for itself again. */
@@ -98,7 +85,6 @@ class Siblings {
     const index = run === undefined ? -1 : firstAfter(run, node.birth - 1);
     assert(run !== undefined && run[index] === node, 'a retained node is among its siblings');
     run.splice(index, 1);
-    this.#byLevel?.delete(node.level);
     if (run.length === 0) this.#runs.splice(runIndex, 1);
     const first = this.#runs[0];
     const only = this.#runs.length === 1 && first?.length === 1 ? first[0] : undefined;
@@ -124,11 +110,6 @@ class Siblings {
       else high = middle;
     }
     return low;
-  }
-
-  #index(nodes: readonly RetainedNode[]): void {
-    this.#byLevel = new WideMap();
-    for (const node of nodes) this.#byLevel.set(node.level, node);
   }
 }
 

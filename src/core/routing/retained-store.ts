@@ -6,17 +6,20 @@
  * Invariant: a node other than the root has a message or a child. Whether a message has expired is the caller's matter.
  */
 import type { OwnedMessage } from '../model/message.ts';
-import { internLevel, levelEnd } from './level.ts';
 import { RetainedCursor } from './retained-cursor.ts';
-import { RetainedNode } from './retained-node.ts';
+import { RetainedTree } from './retained-tree.ts';
 
 export type { RetainedCursor };
 
 export class RetainedStore {
-  readonly #root = new RetainedNode(0, '');
-  #births = 0;
+  readonly #tree: RetainedTree;
   #count = 0;
   #bytes = 0;
+
+  /** `seed`: any number that clients cannot know, so that they cannot choose topics that slow the store down. */
+  constructor(seed = 0) {
+    this.#tree = new RetainedTree(seed);
+  }
 
   get count(): number {
     return this.#count;
@@ -33,7 +36,7 @@ export class RetainedStore {
    */
   set(message: OwnedMessage): OwnedMessage | null {
     if (payloadBytes(message) === 0) return this.remove(message.topic.text);
-    const node = this.#makeNode(message.topic.text);
+    const node = this.#tree.makeNode(message.topic.text);
     const replaced = node.message;
     node.message = message;
     if (replaced === null) this.#count += 1;
@@ -44,69 +47,26 @@ export class RetainedStore {
 
   /** @returns the message that was kept there, or null. */
   remove(topic: string): OwnedMessage | null {
-    const path = this.#findPath(topic);
-    const node = path?.at(-1);
-    if (path === null || node === undefined || node.message === null) return null;
-    const removed = node.message;
+    const node = this.#tree.findNode(topic);
+    const removed = node?.message ?? null;
+    if (node === null || removed === null) return null;
     node.message = null;
     this.#count -= 1;
     this.#bytes -= payloadBytes(removed);
-    pruneEmpty(path);
+    this.#tree.prune(topic);
     return removed;
   }
 
   get(topic: string): OwnedMessage | null {
-    return this.#findPath(topic)?.at(-1)?.message ?? null;
+    return this.#tree.findNode(topic)?.message ?? null;
   }
 
   /** The messages whose topics match a filter (without its share prefix), to be read in slices. */
   cursor(filter: string): RetainedCursor {
-    return new RetainedCursor(this.#root, filter, this.#births);
-  }
-
-  #makeNode(topic: string): RetainedNode {
-    let node = this.#root;
-    for (let start = 0; start <= topic.length; ) {
-      const end = levelEnd(topic, start);
-      const level = topic.slice(start, end);
-      node = node.child(level) ?? this.#addChild(node, level);
-      start = end + 1;
-    }
-    return node;
-  }
-
-  #addChild(parent: RetainedNode, level: string): RetainedNode {
-    this.#births += 1;
-    const child = new RetainedNode(this.#births, internLevel(level));
-    parent.addChild(child);
-    return child;
-  }
-
-  /** The nodes from the root to that of the topic. */
-  #findPath(topic: string): RetainedNode[] | null {
-    let node = this.#root;
-    const path = [node];
-    for (let start = 0; start <= topic.length; ) {
-      const end = levelEnd(topic, start);
-      const child = node.child(topic.slice(start, end));
-      if (child === null) return null;
-      path.push(child);
-      node = child;
-      start = end + 1;
-    }
-    return path;
+    return new RetainedCursor(this.#tree, filter);
   }
 }
 
 function payloadBytes(message: OwnedMessage): number {
   return message.payloadEnd - message.payloadStart;
-}
-
-/** Removes the nodes at the end of the path that hold nothing any more. */
-function pruneEmpty(path: readonly RetainedNode[]): void {
-  for (let depth = path.length - 1; depth > 0; depth -= 1) {
-    const node = path[depth];
-    if (node === undefined || !node.isEmpty) return;
-    path[depth - 1]?.removeChild(node);
-  }
 }
