@@ -30,9 +30,15 @@ test('in a project it is npx, even while npm has put its own folders on the PATH
   const binFolder = join(folder, 'project', 'node_modules', '.bin');
   mkdirSync(binFolder);
   symlinkSync(program, join(binFolder, 'zanzara'));
-  const place = { root, workingFolder: folder };
+  const place = { root, workingFolder: join(folder, 'project') };
   assert.equal(commandName({ ...place, environment: { PATH: '/usr/bin' } }), 'npx zanzara');
   assert.equal(commandName({ ...place, environment: { PATH: binFolder } }), 'npx zanzara');
+});
+
+test('from outside the project it is the path, since npx would look for another package of the name', () => {
+  const { root } = installed('elsewhere');
+  const environment = { PATH: '/usr/bin' };
+  assert.match(commandName({ root, workingFolder: '/', environment }), /node_modules\/zanzara\/bin\/zanzara$/);
 });
 
 test('installed for the whole machine it is the bare name, but not when npx started it', () => {

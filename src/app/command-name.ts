@@ -13,11 +13,15 @@ export interface CommandPlace {
 /**
  *   in a clone                           bin/zanzara, or the path to it
  *   in node_modules, found on the PATH   zanzara
- *   in node_modules otherwise            npx zanzara
+ *   in node_modules of this folder or one above     npx zanzara
+ *   in node_modules elsewhere, where npx would look for another package: the path to it
  */
 export function commandName({ root, workingFolder, environment }: CommandPlace): string {
   if (root.split(sep).includes('node_modules')) {
-    return environment.npm_command !== 'exec' && isOnPath(root, environment.PATH ?? '') ? 'zanzara' : 'npx zanzara';
+    if (environment.npm_command === 'exec') return 'npx zanzara';
+    if (isOnPath(root, environment.PATH ?? '')) return 'zanzara';
+    const home = root.slice(0, root.lastIndexOf(`${sep}node_modules${sep}`));
+    if (workingFolder === home || workingFolder.startsWith(home + sep)) return 'npx zanzara';
   }
   const path = relative(workingFolder, join(root, 'bin', 'zanzara'));
   const absolute = join(root, 'bin', 'zanzara');

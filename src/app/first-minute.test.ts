@@ -71,3 +71,8 @@ test('open to the network, but to nobody', () => {
 test('on an address of the network there is no command that would reach it without a host', () => {
   assert.doesNotMatch(text({ listening: [{ host: '192.0.2.7', port: 1883 }], file: 'plant.conf' }), /Try it/);
 });
+
+test('the line that opens it names the port that is in use', () => {
+  const listening = [{ host: '127.0.0.1', port: 1884 }];
+  assert.match(text({ listening }), /^ {4}listener 1884$/m);
+});

@@ -33,7 +33,7 @@ function reachLines({ command, listening, file, allowAnonymous }: FirstMinute): 
   return [
     `${where} Only this machine can reach it.${who}`,
     `To open it to everybody on your network, ${put} and start ${command} -c ${file ?? 'FILE'}:`,
-    `    listener ${DEFAULT_PORT}`,
+    `    listener ${listening[0]?.port ?? DEFAULT_PORT}`,
     '    allow_anonymous true',
   ];
 }

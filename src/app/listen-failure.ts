@@ -19,6 +19,7 @@ const TEXTS: ReadonlyMap<string, string> = new Map([
   ['EADDRINUSE', 'Address already in use'],
   ['EACCES', 'Permission denied'],
   ['EADDRNOTAVAIL', 'Cannot assign requested address'],
+  ['EINVAL', 'Invalid argument'],
   ['EAFNOSUPPORT', 'Address family not supported by protocol'],
 ]);
 
@@ -39,6 +40,8 @@ export function explainListenFailure(error: unknown, at: ListenAt, source: Liste
       return explainTaken(at.port, findPortHolder(at.host, at.port), source);
     case 'EACCES':
       return explainForbidden(at.port, source);
+    case 'EINVAL':
+      return explainInvalid(at.host, source);
     case 'EADDRNOTAVAIL':
       return [`${at.host} is not an address of this machine${named(source)}. It has: ${ownAddresses().join(', ')}.`];
     default:
@@ -65,6 +68,11 @@ function stopLine(holder: PortHolder): string {
   const isMosquitto = holder.kind !== 'hidden' && holder.name === 'mosquitto';
   if (isMosquitto) return 'Or stop the other broker: sudo systemctl stop mosquitto.';
   return holder.kind === 'process' ? `Or stop the other process: kill ${holder.pid}` : 'Or stop the other process.';
+}
+
+function explainInvalid(host: string, source: ListenSource): readonly string[] {
+  if (!/^fe80:/i.test(host) || host.includes('%')) return [`${host} cannot be listened on${named(source)}.`];
+  return [`${host} is a link-local address${named(source)}: it needs the interface behind it, such as ${host}%eth0.`];
 }
 
 function explainForbidden(port: number, source: ListenSource): readonly string[] {

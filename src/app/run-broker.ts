@@ -46,7 +46,8 @@ export async function runBroker(request: BrokerRequest): Promise<number> {
   const log = logWith(levelsFor(request, config));
   for (const warning of config.warnings) log.write('warning', warning);
   if (request.isConfigTest) {
-    log.write('information', 'Configuration file is OK.');
+    // The verdict was asked for: it does not depend on what the file logs.
+    logWith(request.isQuiet ? new Set() : new Set(LOG_LEVELS)).write('information', 'Configuration file is OK.');
     return ExitCode.Clean;
   }
   return await serve({ request, config, log, version, write });
@@ -69,6 +70,9 @@ async function serve({ request, config, log, version, write }: Serving): Promise
     environment: process.env,
   });
   writeStart(log, version, request, config);
+  if (!config.allowAnonymous) {
+    log.write('warning', 'Warning: allow_anonymous is false and there are no passwords yet: every client is refused.');
+  }
 
   let running: RunningBroker;
   try {

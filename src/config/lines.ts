@@ -19,6 +19,7 @@ export interface Line extends Place {
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const HASH = 0x23;
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf] as const;
 
 /**
  * The lines of a file, in order, without comments and empty lines.
@@ -27,7 +28,7 @@ const HASH = 0x23;
 export function* readLines(source: Uint8Array, file: string): Generator<Line> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   let line = 0;
-  for (let start = 0; start < source.length; ) {
+  for (let start = startsWithMark(source) ? BYTE_ORDER_MARK.length : 0; start < source.length; ) {
     line++;
     const lineFeed = source.indexOf(LINE_FEED, start);
     const next = lineFeed < 0 ? source.length : lineFeed + 1;
@@ -38,6 +39,11 @@ export function* readLines(source: Uint8Array, file: string): Generator<Line> {
     const name = firstWord(text);
     if (name !== '') yield { file, line, name, rest: afterFirstWord(text) };
   }
+}
+
+/** Some editors put a byte order mark in front of a file; it is no part of the first name. */
+function startsWithMark(source: Uint8Array): boolean {
+  return BYTE_ORDER_MARK.every((byte, index) => source[index] === byte);
 }
 
 /** The words of a text; spaces separate. */

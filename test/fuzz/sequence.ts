@@ -215,6 +215,7 @@ class SequenceRun {
 
   #checkBroker(): void {
     const { house, settings } = this.#fuzz;
+    house.settle();
     const { counters } = house.broker;
     const errors = house.log.texts('error');
     assert.deepEqual(errors, [], 'nothing is logged as an error');

@@ -25,6 +25,11 @@ export class RetainedStore {
     return this.#count;
   }
 
+  /** Nodes in use: shows that nothing is left behind. */
+  get nodeCount(): number {
+    return this.#tree.nodeCount;
+  }
+
   /** Payload bytes of all retained messages. */
   get bytes(): number {
     return this.#bytes;

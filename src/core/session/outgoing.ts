@@ -404,6 +404,8 @@ export class Outgoing {
   #sayDropping(): void {
     if (this.#saidDropping) return;
     this.#saidDropping = true;
-    this.#parts.log.write('notice', `Outgoing messages are being dropped for client ${this.#clientId}.`);
+    const { maxQueuedMessages } = this.#parts.settings;
+    const limit = `max_queued_messages is ${maxQueuedMessages}`;
+    this.#parts.log.write('notice', `Outgoing messages are being dropped for client ${this.#clientId}: ${limit}.`);
   }
 }
