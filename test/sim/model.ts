@@ -120,6 +120,7 @@ export class Model {
   /** The connection is gone without a DISCONNECT. */
   lose(session: SimSession): void {
     session.isOnline = false;
+    for (const owed of session.owed.values()) owed.excuseQos0();
     this.#losses += 1;
     session.lostAs = this.#losses;
     if (session.expirySeconds === 0) {

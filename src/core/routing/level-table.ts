@@ -10,6 +10,8 @@
  */
 import { assert } from '../../base/assert.ts';
 import { internLevel } from './level.ts';
+import { NumberPool } from './number-pool.ts';
+import { PagedArray } from './paged-array.ts';
 import { WideMap } from './wide-map.ts';
 
 /** The number of `+`, which no text in the table has. */
@@ -28,9 +30,9 @@ const NO_TEXT = '\0';
 
 export class LevelTable {
   readonly #numbers = new WideMap<number>();
-  readonly #texts: string[] = ['+'];
-  readonly #uses: number[] = [1];
-  readonly #free: number[] = [];
+  readonly #free = new NumberPool(PLUS + 1);
+  readonly #texts = new PagedArray<string>();
+  readonly #uses = new PagedArray<number>();
   /** By hash: how many levels in use have it. */
   readonly #counts = new Uint8Array(COUNT_SLOTS);
   /** By hash: the level that was found last. */
@@ -53,7 +55,7 @@ export class LevelTable {
     const slot = hash & (MEMO_SLOTS - 1);
     const remembered = this.#memo[slot] ?? NO_LEVEL;
     // A number that was given to another text since is seen by that text.
-    if (remembered !== NO_LEVEL && isAt(this.#texts[remembered] ?? NO_TEXT, topic, start, end)) return remembered;
+    if (remembered !== NO_LEVEL && isAt(this.#texts.get(remembered) ?? NO_TEXT, topic, start, end)) return remembered;
     const number = this.find(topic.slice(start, end));
     if (number !== NO_LEVEL) this.#memo[slot] = number;
     return number;
@@ -66,20 +68,21 @@ export class LevelTable {
 
   /** The text of a level in use. */
   textOf(number: number): string {
-    return this.#texts[number] ?? NO_TEXT;
+    return this.#texts.get(number) ?? NO_TEXT;
   }
 
   /** Counts one more use of a level of a filter. @returns its number. */
   use(text: string): number {
-    const present = this.findInFilter(text);
+    if (text === '+') return PLUS;
+    const present = this.find(text);
     if (present !== NO_LEVEL) {
-      this.#uses[present] = this.#usesOf(present) + 1;
+      this.#uses.set(present, this.#usesOf(present) + 1);
       return present;
     }
     const kept = internLevel(text);
-    const number = this.#free.pop() ?? this.#texts.length;
-    this.#texts[number] = kept;
-    this.#uses[number] = 1;
+    const number = this.#free.take();
+    this.#texts.set(number, kept);
+    this.#uses.set(number, 1);
     this.#numbers.set(kept, number);
     this.#count(kept, 1);
     return number;
@@ -87,15 +90,16 @@ export class LevelTable {
 
   /** Counts one use less. */
   release(number: number): void {
+    if (number === PLUS) return;
     const left = this.#usesOf(number) - 1;
-    this.#uses[number] = left;
-    if (left > 0 || number === PLUS) return;
-    const text = this.#texts[number];
+    this.#uses.set(number, left);
+    if (left > 0) return;
+    const text = this.#texts.get(number);
     assert(text !== undefined, 'a level in use has a text');
     this.#numbers.delete(text);
     this.#count(text, -1);
-    this.#texts[number] = NO_TEXT;
-    this.#free.push(number);
+    this.#texts.set(number, undefined);
+    this.#free.giveBack(number);
   }
 
   #count(text: string, change: 1 | -1): void {
@@ -105,7 +109,7 @@ export class LevelTable {
   }
 
   #usesOf(number: number): number {
-    const uses = this.#uses[number];
+    const uses = this.#uses.get(number);
     assert(uses !== undefined && uses > 0, 'a level is counted while it is used');
     return uses;
   }

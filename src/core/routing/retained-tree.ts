@@ -7,6 +7,8 @@
 import { EdgeTable, NO_EDGE } from './edge-table.ts';
 import { levelEnd } from './level.ts';
 import { LevelTable, NO_LEVEL } from './level-table.ts';
+import { NumberPool } from './number-pool.ts';
+import { PagedArray } from './paged-array.ts';
 import { RetainedNode } from './retained-node.ts';
 
 const ROOT = 0;
@@ -15,9 +17,8 @@ export class RetainedTree {
   readonly root = new RetainedNode(ROOT, NO_LEVEL, 0);
   readonly #levels = new LevelTable();
   readonly #edges: EdgeTable;
-  /** By number. Free numbers stand for the root, so that nothing is held. */
-  readonly #nodes: RetainedNode[] = [this.root];
-  readonly #free: number[] = [];
+  readonly #numbers = new NumberPool(ROOT + 1);
+  readonly #nodes = new PagedArray<RetainedNode>();
   #births = 0;
 
   constructor(seed: number) {
@@ -31,7 +32,7 @@ export class RetainedTree {
 
   /** Nodes in use, the root included. */
   get nodeCount(): number {
-    return this.#nodes.length - this.#free.length;
+    return this.#numbers.inUse;
   }
 
   /** The text of the level that leads to a node other than the root. */
@@ -45,7 +46,7 @@ export class RetainedTree {
     if (!parent.hasChildren) return null;
     const level = this.#levels.findIn(text, start, end);
     const number = level === NO_LEVEL ? NO_EDGE : this.#edges.find(parent.number, level);
-    return number === NO_EDGE ? null : (this.#nodes[number] ?? null);
+    return number === NO_EDGE ? null : (this.#nodes.get(number) ?? null);
   }
 
   /** The node of a topic; makes what is missing on the way, so that a message must follow. */
@@ -86,10 +87,10 @@ export class RetainedTree {
 
   #addChild(parent: RetainedNode, text: string): RetainedNode {
     const level = this.#levels.use(text);
-    const number = this.#free.pop() ?? this.#nodes.length;
+    const number = this.#numbers.take();
     this.#births += 1;
     const child = new RetainedNode(number, level, this.#births);
-    this.#nodes[number] = child;
+    this.#nodes.set(number, child);
     this.#edges.add(parent.number, level, number);
     parent.addChild(child);
     return child;
@@ -99,7 +100,7 @@ export class RetainedTree {
     parent.removeChild(child);
     this.#edges.remove(parent.number, child.level);
     this.#levels.release(child.level);
-    this.#nodes[child.number] = this.root;
-    this.#free.push(child.number);
+    this.#nodes.set(child.number, undefined);
+    this.#numbers.giveBack(child.number);
   }
 }
