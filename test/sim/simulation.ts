@@ -18,6 +18,8 @@ import { SimClient } from './sim-client.ts';
 
 const STEPS_PER_RUN = 150;
 const LAST_STEPS_SHOWN = 25;
+/** More rows of a queue in memory than any queue of a run has. */
+const WHOLE_QUEUES = 100_000;
 /** Rounds in which everything that is owed must have come, when nothing disturbs any more. */
 const LAST_ROUNDS_MAX = 2000;
 
@@ -58,6 +60,7 @@ class Simulation {
   readonly #plain: readonly SimClient[];
   readonly #workers: readonly SimClient[];
   readonly #steps: string[] = [];
+  readonly #queueHeadMax: number;
   #messageCount = 0;
 
   constructor(seed: number) {
@@ -65,12 +68,13 @@ class Simulation {
     this.#chance = chance;
     const allowDuplicateMessages = chance.percent(60);
     const maxInflightMessages = chance.pick([1, 3, 20]);
+    this.#queueHeadMax = chance.pick([2, 5, WHOLE_QUEUES]);
     this.#house = createHarness({
       settings: {
         allowDuplicateMessages,
         maxInflightMessages,
         maxQueuedMessages: 0,
-        queueHeadMax: chance.pick([2, 5, 1000]),
+        queueHeadMax: this.#queueHeadMax,
         outboxHighBytes: chance.pick([200, 256 * 1024]),
         stalledWriteMs: 1_000_000_000,
         connectDeadlineMs: 1_000_000_000,
@@ -215,7 +219,11 @@ class Simulation {
 
   #checkComplete(): void {
     for (const session of this.#model.sessions.values()) {
-      for (const owed of session.owed.values()) owed.assertComplete(session.clientId);
+      for (const owed of session.owed.values()) {
+        // QoS 0 for a slow reader does not join the part of its queue that is not in memory.
+        if (this.#queueHeadMax < WHOLE_QUEUES) owed.excuseQos0();
+        owed.assertComplete(session.clientId);
+      }
     }
     for (const [text, book] of this.#model.groups) {
       for (const owed of book.values()) {
