@@ -119,7 +119,8 @@ function buildHouse(parts: BrokerParts): House {
   const monotonicMs = (): number => timers.now;
   const { allowDuplicateMessages, outboxHighBytes } = settings;
   const wills = new Set<Promise<void>>();
-  const router = new Router({ journal, allowDuplicateMessages, monotonicMs });
+  const seed = new DataView(random.fill(new Uint8Array(4)).buffer).getInt32(0);
+  const router = new Router({ journal, allowDuplicateMessages, monotonicMs, seed });
   const sessions: SessionStore = new SessionStore({
     settings,
     timers,

@@ -20,18 +20,23 @@ export interface RouterParts {
   /** True: a copy for each matching subscription. False: one copy per target, see `mergeByTarget`. */
   readonly allowDuplicateMessages: boolean;
   readonly monotonicMs: () => number;
+  /** A number that clients cannot know, so that they cannot choose topics whose hashes collide. */
+  readonly seed: number;
 }
 
 export class Router {
-  readonly tree = new TopicTree();
-  readonly retained = new RetainedStore();
-  readonly #cache = new MatchCache(this.tree);
+  readonly tree: TopicTree;
+  readonly retained: RetainedStore;
+  readonly #cache: MatchCache;
   readonly #parts: RouterParts;
   /** Whether the last message had any matching subscription. */
   hadMatch = false;
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
+    this.tree = new TopicTree(parts.seed);
+    this.retained = new RetainedStore(parts.seed);
+    this.#cache = new MatchCache(this.tree);
   }
 
   /**
