@@ -58,7 +58,15 @@ describe('bin/zanzara', () => {
     const launcher = install('clone', 'src/cli/main.ts');
     put('clone/node_modules/node/bin/node', fakeNode('pinned', 'v26.10.0'));
     const { pid, lines } = run(launcher, ['-c', 'a file.conf', '', '*']);
-    assert.deepEqual(lines, [`pinned ${pid}`, join(root, 'clone/src/cli/main.ts'), '-c', 'a file.conf', '', '*']);
+    assert.deepEqual(lines, [
+      `pinned ${pid}`,
+      '--disable-warning=ExperimentalWarning',
+      join(root, 'clone/src/cli/main.ts'),
+      '-c',
+      'a file.conf',
+      '',
+      '*',
+    ]);
   });
 
   test('an installed copy is found through the links of npm, finds the Node beside it, and runs what was built', () => {
@@ -68,7 +76,12 @@ describe('bin/zanzara', () => {
     symlinkSync('../zanzara/bin/zanzara', join(root, 'app/node_modules/.bin/zanzara'));
     symlinkSync(join(root, 'app/node_modules/.bin/zanzara'), join(root, 'anywhere'));
     const { pid, lines } = run(join(root, 'anywhere'), ['-v']);
-    assert.deepEqual(lines, [`hoisted ${pid}`, join(root, 'app/node_modules/zanzara/dist/cli/main.js'), '-v']);
+    assert.deepEqual(lines, [
+      `hoisted ${pid}`,
+      '--disable-warning=ExperimentalWarning',
+      join(root, 'app/node_modules/zanzara/dist/cli/main.js'),
+      '-v',
+    ]);
   });
 
   test('without the pinned Node, or with one that does not run here, a new enough one of the machine serves', () => {

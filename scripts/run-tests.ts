@@ -31,6 +31,7 @@ const run = spawnSync(
   process.execPath,
   [
     '--test',
+    '--disable-warning=ExperimentalWarning',
     `--test-concurrency=${CONCURRENCY}`,
     `--test-timeout=${TIMEOUT_MS}`,
     '--test-reporter=spec',

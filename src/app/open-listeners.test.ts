@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MemoryLog } from '../../test/fixtures/memory-log.ts';
-import type { Accept, Listening, Transport } from '../base/link.ts';
+import type { Accept, ListenAt, Listening, Transport } from '../base/link.ts';
 import { readConfig } from '../config/read-config.ts';
 import { planListeners } from './listen-plan.ts';
 import { openListeners } from './open-listeners.ts';
@@ -18,7 +18,7 @@ class FakeTransport implements Transport {
     this.#failures = failures;
   }
 
-  async listen({ host, port }: { host: string; port: number }): Promise<Listening> {
+  async listen({ host, port }: ListenAt): Promise<Listening> {
     const key = `${host} ${port}`;
     const code = this.#failures[key];
     if (code !== undefined) throw Object.assign(new Error(code), { code });

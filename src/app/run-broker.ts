@@ -76,7 +76,13 @@ async function serve({ request, config, log, version, write }: Serving): Promise
 
   let running: RunningBroker;
   try {
-    running = await startBroker({ config, ports: request.ports, log, command });
+    running = await startBroker({
+      config,
+      ports: request.ports,
+      log,
+      command,
+      transportName: process.env.ZANZARA_TRANSPORT ?? '',
+    });
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error;
     for (const line of error.lines) log.write('error', line);

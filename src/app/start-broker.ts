@@ -8,13 +8,13 @@ import type { Config } from '../config/read-config.ts';
 import { type Broker, createBroker } from '../core/broker.ts';
 import { createMemoryJournal } from '../modules/persistence/index.ts';
 import { createAnonymousGatekeeper } from '../modules/security/index.ts';
+import { type ChosenTransport, chooseTransport, parseTransportName } from '../transport/choose-transport.ts';
 import { systemClock } from '../transport/node/node-clock.ts';
 import { systemRandom } from '../transport/node/node-random.ts';
-import { createNodeTransport } from '../transport/node/node-transport.ts';
-import { createImmediateTurn } from '../transport/node/node-turn.ts';
 import { planListeners } from './listen-plan.ts';
 import { openListeners } from './open-listeners.ts';
 import { settingsOf } from './settings.ts';
+import { StartFailure } from './start-failure.ts';
 import { createTransportReports } from './transport-reports.ts';
 
 export interface StartOptions {
@@ -24,6 +24,8 @@ export interface StartOptions {
   readonly log: Log;
   /** How the user starts Zanzara, for messages. */
   readonly command: string;
+  /** The transport that is asked for; '' = the best that can run here. */
+  readonly transportName: string;
 }
 
 export interface RunningBroker {
@@ -37,7 +39,7 @@ export async function startBroker(options: StartOptions): Promise<RunningBroker>
   const { config, ports, log, command } = options;
   const stops: (() => Promise<void>)[] = [];
   try {
-    const turn = createImmediateTurn();
+    const { transport, turn } = openTransport(options);
     const journal = createMemoryJournal();
     stops.unshift(() => journal.close());
 
@@ -46,7 +48,6 @@ export async function startBroker(options: StartOptions): Promise<RunningBroker>
     const settings = settingsOf(config);
     const broker = createBroker({ clock: systemClock, log, turn, random: systemRandom, journal, gatekeeper, settings });
 
-    const transport = createNodeTransport(createTransportReports(log, systemClock));
     const groups = await planListeners(config, ports);
     const listening = await openListeners(groups, {
       transport,
@@ -60,6 +61,20 @@ export async function startBroker(options: StartOptions): Promise<RunningBroker>
   } catch (error) {
     await stopAll(stops);
     throw error;
+  }
+}
+
+function openTransport({ log, transportName }: StartOptions): ChosenTransport {
+  const reports = createTransportReports(log, systemClock);
+  try {
+    const chosen = chooseTransport(parseTransportName(transportName), reports);
+    if (chosen.reason !== null) {
+      log.write('notice', `Using the sockets of node, which are slower than the reactor: ${chosen.reason}.`);
+    }
+    return chosen;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StartFailure(reason, [`Error: ZANZARA_TRANSPORT=${transportName} cannot be used: ${reason}.`]);
   }
 }
 

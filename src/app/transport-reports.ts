@@ -1,13 +1,13 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { NodeTransportOptions } from '../transport/node/node-transport.ts';
+import type { TransportOptions } from '../transport/transport-options.ts';
 import { writeDefect } from './defect.ts';
 
 /** While accepting fails, it fails for every client that tries: one line in this many milliseconds. */
 const ACCEPT_ERROR_EVERY_MS = 10_000;
 
 /** Brings what the transport has to report into the log. */
-export function createTransportReports(log: Log, clock: Clock): NodeTransportOptions {
+export function createTransportReports(log: Log, clock: Clock): TransportOptions {
   let quietUntilMs = -Infinity;
   return {
     onFault: (error) => writeDefect(log, error),

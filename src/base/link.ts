@@ -6,8 +6,9 @@
  * `onSent`, so that a pooled buffer can be used again without a copy. After `onEnd` it keeps none, reported or not.
  */
 export interface Link {
-  /** Address of the peer as text ('127.0.0.1', '::1'), without brackets. */
+  /** Address of the peer as text ('127.0.0.1', '::1'), without brackets; '' for a unix socket. */
   readonly remoteAddress: string;
+  /** Ports are 0 for a unix socket. */
   readonly remotePort: number;
   readonly localPort: number;
   /** Bytes handed to `send` that the operating system has not taken yet. */
@@ -58,8 +59,18 @@ export interface ListenAt {
   readonly isIpv6Only: boolean;
 }
 
+/** The file of a unix socket. It is made by `listen`, which refuses one that is there, and removed at the end. */
+export interface UnixAddress {
+  readonly path: string;
+}
+
+/** Where to connect to. */
+export type ConnectTo = { readonly host: string; readonly port: number } | UnixAddress;
+
 export interface Listening {
+  /** The address it is bound to, or the path of its unix socket. */
   readonly host: string;
+  /** 0 for a unix socket. */
   readonly port: number;
   /** Stops accepting. Open links live on. */
   close(): Promise<void>;
@@ -73,6 +84,6 @@ export type Accept = (link: Link) => LinkEvents;
 
 /** A way to make links. Failures of `listen` and `connect` carry the system's code (EADDRINUSE, ECONNREFUSED, ...). */
 export interface Transport {
-  listen(at: ListenAt, accept: Accept): Promise<Listening>;
-  connect(to: { readonly host: string; readonly port: number }, accept: Accept): Promise<void>;
+  listen(at: ListenAt | UnixAddress, accept: Accept): Promise<Listening>;
+  connect(to: ConnectTo, accept: Accept): Promise<void>;
 }

@@ -11,7 +11,11 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 /** `node src/cli/main.ts`. */
-export const MAIN = [process.execPath, fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))] as const;
+export const MAIN = [
+  process.execPath,
+  '--disable-warning=ExperimentalWarning',
+  fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)),
+] as const;
 /** The script that users start. */
 export const SCRIPT = [fileURLToPath(new URL('../../bin/zanzara', import.meta.url))] as const;
 

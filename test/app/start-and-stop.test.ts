@@ -151,9 +151,9 @@ for (const [what, statement] of [
   ['a rejection that nobody handles', 'Promise.reject(new Error("boom\\nbang"))'],
 ] as const) {
   test(`${what} is logged and ends the broker with exit code 70`, limit, async (context) => {
-    const [node, main] = MAIN;
+    const [node, flag, main] = MAIN;
     const fault = `data:text/javascript,process.on('SIGWINCH', () => { ${statement} })`;
-    const program = [node, '--import', fault, main];
+    const program = [node, flag, '--import', fault, main];
     const { broker } = await startOnFreePort(context, (free) => ['-p', `${free}`], program);
     assert.deepEqual(await broker.stop('SIGWINCH'), { code: 70, signal: null });
     const first = broker.lines.indexOf(

@@ -21,6 +21,7 @@ import type { Socket } from 'node:net';
 import { DELAY_MS_MAX } from '../../base/clock.ts';
 import type { Accept, Link, LinkEnd, LinkEvents } from '../../base/link.ts';
 import { RingQueue } from '../../base/ring-queue.ts';
+import { toError } from '../transport-options.ts';
 import type { WriteTurn } from './write-turn.ts';
 
 /** Input of a paused link that node keeps before it stops reading. Node's own default is four times as much. */
@@ -48,18 +49,14 @@ const NOBODY: LinkEvents = { onBytes() {}, onSent() {}, onEnd() {} };
  * Makes a link of a connected socket and tells `accept`. False when the connection was reset before it was looked at:
  * nobody was told then. @throws what `accept` threw; the socket is gone then.
  */
-export function openLink(socket: Socket, context: LinkContext, accept: Accept): boolean {
-  const { remoteAddress, remotePort, localPort } = socket;
-  if (remoteAddress === undefined || remotePort === undefined || localPort === undefined) {
+export function openLink(socket: Socket, context: LinkContext, accept: Accept, isUnix: boolean): boolean {
+  const addresses = isUnix ? UNIX_ADDRESSES : addressesOf(socket);
+  if (addresses === null) {
     socket.on('error', () => {});
     socket.destroy();
     return false;
   }
-  const link = new NodeLink(socket, context, {
-    remoteAddress: withoutIpv4Prefix(remoteAddress),
-    remotePort,
-    localPort,
-  });
+  const link = new NodeLink(socket, context, addresses);
   try {
     link.setEvents(accept(link));
     return true;
@@ -69,12 +66,20 @@ export function openLink(socket: Socket, context: LinkContext, accept: Accept): 
   }
 }
 
+/** Null when the connection was reset before it was looked at. */
+function addressesOf({ remoteAddress, remotePort, localPort }: Socket): Addresses | null {
+  if (remoteAddress === undefined || remotePort === undefined || localPort === undefined) return null;
+  return { remoteAddress: withoutIpv4Prefix(remoteAddress), remotePort, localPort };
+}
+
 /** The address of an IPv4 peer of an IPv6 socket as everybody writes it: '::ffff:10.0.0.1' is '10.0.0.1'. */
 function withoutIpv4Prefix(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
 }
 
 type Addresses = Pick<Link, 'remoteAddress' | 'remotePort' | 'localPort'>;
+
+const UNIX_ADDRESSES: Addresses = { remoteAddress: '', remotePort: 0, localPort: 0 };
 
 export class NodeLink implements Link {
   readonly remoteAddress: string;
@@ -247,9 +252,4 @@ export class NodeLink implements Link {
     this.destroy();
     this.#context.onFault(error);
   }
-}
-
-/** What was thrown, as an Error. */
-export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(`thrown: ${String(thrown)}`);
 }

@@ -1,0 +1,260 @@
+/**
+ * One epoll instance that holds all sockets, and the turn of the broker around it.
+ *
+ *   libuv: epoll is readable ──▶ take a batch of events ──▶ each source handles its own ──▶ ends are told
+ *            ▲                                                                                    │
+ *            └──── stay: wait a little in our own epoll, or leave ◀──── the turn's end: output ◀──┘
+ *
+ * The epoll descriptor is watched by the event loop of node, so that timers, promises and files go on as usual. Going
+ * back to libuv costs two system calls and a callback for each batch; under load the reactor therefore stays: it waits
+ * in its own epoll as long as events come, for STAY_MS at most, which is what everything else of the process may have
+ * to wait longer. Blocking in a uv_prepare callback would save one call more, but then a descriptor that libuv has not
+ * registered yet is not heard of.
+ *
+ * Node runs neither promises nor process.nextTick after a callback that C made. An immediate that does nothing makes
+ * them run within the same turn of the loop; it is set whenever the reactor leaves. What pauses a link, opens or ends
+ * one has probably started something that goes on by promise: the reactor leaves at once then.
+ */
+import type { Turn } from '../../base/turn.ts';
+import { EAGAIN, EINTR, EVENT_LAYOUTS, Native, type PollHandle } from './native.ts';
+import { systemError } from './system-error.ts';
+
+/** How long everything else of the process may have to wait for a busy reactor, beside the batch that is handled. */
+const STAY_MS = 2;
+/** The reactor stays only while events come at most this far apart. */
+const STAY_GAP_MS = 0.5;
+/** A batch is cut after this time, so that output leaves and timers run; the rest of it comes first in the next one. */
+const BATCH_MS = 4;
+/** The clock is asked each time that so many bytes have been read. */
+const BATCH_CHECK_BYTES = 8 * 1024;
+
+/** What an entry of the epoll set belongs to. */
+export interface Source {
+  /** `mask`: what epoll has reported. Must not throw. */
+  onReady(mask: number): void;
+}
+
+/** Something to be done when the present batch, or turn, is over. */
+export interface Deferred {
+  /** Must not throw. */
+  runDeferred(): void;
+}
+
+/** Makes the reactor of this process. @throws Error that says why there can be none */
+export function createReactor(): Reactor {
+  if (process.platform !== 'linux') throw new Error(`it needs Linux, this is ${process.platform}`);
+  const layout = EVENT_LAYOUTS[process.arch];
+  if (layout === undefined) throw new Error(`it does not know the processor ${process.arch}`);
+  const ffi = process.getBuiltinModule('node:ffi');
+  if (ffi === undefined) throw new Error(`this Node (${process.version}) has no node:ffi`);
+  return new Reactor(new Native(ffi, layout));
+}
+
+export class Reactor {
+  readonly native: Native;
+  /** The end of the reactor's batch while there is one, else that of node's turn. */
+  readonly turn: Turn = { atEnd: (run) => this.#atEnd(run) };
+  /** Links add what they have read, so that a batch that takes long is cut. */
+  readBytes = 0;
+  readonly #epoll: number;
+  readonly #poll: PollHandle;
+  readonly #sources: (Source | null)[] = [];
+  /** Grows when a slot is given up: an event that was on its way to the last owner does not reach the next. */
+  readonly #generations: number[] = [];
+  readonly #freeSlots: number[] = [];
+  #sourceCount = 0;
+  /** The batch being handled: events `[#at, #count)` are still to come. */
+  #at = 0;
+  #count = 0;
+  #isInBatch = false;
+  #mustLeave = false;
+  #runs: (() => void)[] = [];
+  #isEnding = false;
+  #hasImmediate = false;
+  #deferred: Deferred[] = [];
+  #nextTurn: Deferred[] = [];
+  #lastEventMs = 0;
+  readonly #onImmediate = (): void => this.#endNodeTurn();
+
+  /** @throws Error when the system refuses */
+  constructor(native: Native) {
+    this.native = native;
+    this.#epoll = native.epollCreate();
+    if (this.#epoll < 0) throw systemError('epoll_create1', -this.#epoll);
+    this.#poll = native.poll(this.#epoll, () => this.#onReadable());
+    this.#poll.keepAlive(false);
+  }
+
+  // ------------------------------------------------------------------------------------------------------ sources
+
+  /** Watches a descriptor. @returns its slot, or -errno */
+  add(fd: number, mask: number, source: Source): number {
+    const slot = this.#freeSlots.pop() ?? this.#sources.length;
+    const generation = this.#generations[slot] ?? 0;
+    const result = this.native.epollAdd(this.#epoll, fd, mask, slot, generation);
+    if (result < 0) {
+      if (slot < this.#sources.length) this.#freeSlots.push(slot);
+      return result;
+    }
+    this.#sources[slot] = source;
+    this.#generations[slot] = generation;
+    this.#sourceCount += 1;
+    if (this.#sourceCount === 1) this.#poll.keepAlive(true);
+    return slot;
+  }
+
+  /** Changes what is watched for. @returns 0 or -errno */
+  change(slot: number, fd: number, mask: number): number {
+    return this.native.epollChange(this.#epoll, fd, mask, slot, this.#generations[slot] ?? 0);
+  }
+
+  /** Takes the descriptor out of the set, but keeps the slot: not even a hang-up is reported. @returns 0 or -errno */
+  suspend(fd: number): number {
+    return this.native.epollRemove(this.#epoll, fd);
+  }
+
+  /** Puts a suspended one back. @returns 0 or -errno */
+  restore(slot: number, fd: number, mask: number): number {
+    return this.native.epollAdd(this.#epoll, fd, mask, slot, this.#generations[slot] ?? 0);
+  }
+
+  /** Gives up the slot. The caller closes the descriptor next, which takes it out of the set. */
+  remove(slot: number): void {
+    this.#sources[slot] = null;
+    this.#generations[slot] = ((this.#generations[slot] ?? 0) + 1) | 0;
+    this.#freeSlots.push(slot);
+    this.#sourceCount -= 1;
+    if (this.#sourceCount === 0) this.#poll.keepAlive(false);
+  }
+
+  // ------------------------------------------------------------------------------------------------------- turns
+
+  /** Runs `what` at the end of the present batch, or in node's next turn when there is none. */
+  defer(what: Deferred): void {
+    this.#deferred.push(what);
+    this.#mustLeave = true;
+    if (!this.#isInBatch) this.#askImmediate();
+  }
+
+  /** Runs `what` after everything that the present turn of node has set up. */
+  deferToNextTurn(what: Deferred): void {
+    this.#nextTurn.push(what);
+    this.#mustLeave = true;
+    if (!this.#isInBatch) this.#askImmediate();
+  }
+
+  /** The reactor gives way to promises and the like after this batch. */
+  leaveSoon(): void {
+    this.#mustLeave = true;
+  }
+
+  #atEnd(run: () => void): void {
+    this.#runs.push(run);
+    // A run of this batch's end that asks again waits for the next one.
+    if (!this.#isInBatch || this.#isEnding) this.#askImmediate();
+  }
+
+  #askImmediate(): void {
+    if (this.#hasImmediate) return;
+    this.#hasImmediate = true;
+    setImmediate(this.#onImmediate);
+  }
+
+  #endNodeTurn(): void {
+    this.#hasImmediate = false;
+    this.#tellDeferred();
+    const due = this.#nextTurn;
+    if (due.length > 0) {
+      this.#nextTurn = [];
+      for (const what of due) what.runDeferred();
+      this.#tellDeferred();
+    }
+    this.#runEnds();
+  }
+
+  #tellDeferred(): void {
+    // What is deferred meanwhile (a link that ends because another has) has its turn as well.
+    for (let index = 0; index < this.#deferred.length; index++) this.#deferred[index]?.runDeferred();
+    this.#deferred.length = 0;
+  }
+
+  #runEnds(): void {
+    const due = this.#runs;
+    if (due.length === 0) return;
+    this.#runs = [];
+    this.#isEnding = true;
+    for (const run of due) {
+      try {
+        run();
+      } catch (error) {
+        raise(error);
+      }
+    }
+    this.#isEnding = false;
+  }
+
+  // ------------------------------------------------------------------------------------------------------- batches
+
+  /** Called by libuv, from C: nothing may be thrown out of here. */
+  #onReadable(): void {
+    const startMs = performance.now();
+    let isBusy = startMs - this.#lastEventMs < STAY_GAP_MS;
+    this.#isInBatch = true;
+    this.#mustLeave = false;
+    let nowMs = startMs;
+    let timeoutMs = 0;
+    do {
+      if (!this.#takeBatch(timeoutMs)) break;
+      this.#handleBatch(nowMs);
+      this.#tellDeferred();
+      this.#runEnds();
+      nowMs = performance.now();
+      isBusy ||= nowMs - startMs > STAY_GAP_MS;
+      timeoutMs = isBusy ? 1 : 0;
+    } while (isBusy && !this.#mustLeave && nowMs - startMs < STAY_MS);
+    this.#lastEventMs = nowMs;
+    this.#isInBatch = false;
+    this.#askImmediate();
+  }
+
+  /** @returns false when nothing has come */
+  #takeBatch(timeoutMs: number): boolean {
+    if (this.#at < this.#count) return true;
+    this.#at = 0;
+    this.#count = this.native.epollWait(this.#epoll, timeoutMs);
+    if (this.#count > 0) return true;
+    const errno = -this.#count;
+    this.#count = 0;
+    if (errno !== 0 && errno !== EINTR && errno !== EAGAIN) raise(systemError('epoll_wait', errno));
+    return false;
+  }
+
+  #handleBatch(startMs: number): void {
+    const { events, layout } = this.native;
+    const { words, dataWord } = layout;
+    this.readBytes = 0;
+    while (this.#at < this.#count) {
+      const word = this.#at * words;
+      this.#at += 1;
+      const slot = events[word + dataWord]!;
+      const source = this.#sources[slot];
+      if (source === null || source === undefined) continue;
+      if (this.#generations[slot] !== events[word + dataWord + 1]) continue;
+      try {
+        source.onReady(events[word]!);
+      } catch (error) {
+        raise(error);
+      }
+      if (this.readBytes < BATCH_CHECK_BYTES) continue;
+      this.readBytes = 0;
+      if (performance.now() - startMs > BATCH_MS) return;
+    }
+  }
+}
+
+/** A defect of ours: reported where node reports what nobody has caught, outside of the callback. */
+function raise(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
+}
