@@ -73,12 +73,12 @@ describe('what a setup needs', () => {
   });
 });
 
-/** Bytes on disk below a folder; a file with several names (the binary of node has two) counts once. */
+/** Bytes on disk below a folder, but for what scripts keep in .cache; a file with several names (the binary of node has two) counts once. */
 function sizeOf(folder: string): number {
   const seen = new Set<number>();
   let bytes = 0;
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
-    if (!entry.isFile()) continue;
+    if (!entry.isFile() || entry.parentPath.startsWith(join(folder, '.cache'))) continue;
     const { ino, blocks } = statSync(join(entry.parentPath, entry.name));
     if (seen.has(ino)) continue;
     seen.add(ino);

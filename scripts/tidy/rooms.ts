@@ -57,6 +57,7 @@ export const PACKAGES: readonly {
     isFor: isTest,
     where: 'tests',
   },
+  { name: 'aedes', isFor: (path) => path.startsWith('bench/'), where: 'bench' },
   { name: 'mqtt', isFor: (path) => path.startsWith('test/interop/'), where: 'test/interop' },
   { name: 'typescript', isFor: (path) => path.startsWith('scripts/'), where: 'scripts' },
 ];

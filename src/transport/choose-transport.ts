@@ -29,8 +29,6 @@ export function chooseTransport(wanted: TransportName | null, options: Transport
   if (wanted === 'node') return nodeTransport(options, null);
   let reactor: Reactor;
   try {
-    // Nothing is known yet of how it does on other processors.
-    if (wanted === null && process.arch !== 'x64') throw new Error(`it is not tried enough on ${process.arch}`);
     reactor = createReactor();
   } catch (error) {
     if (wanted === 'reactor') throw error;

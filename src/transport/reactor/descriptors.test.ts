@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { NODE_COMMAND } from '../../../test/fixtures/node-command.ts';
 
 /** Descriptors of the process; it needs about 25 itself. */
 const LIMIT = 64;
@@ -34,7 +35,7 @@ async function outcome(socket: Socket): Promise<boolean> {
 
 function start(): ChildProcess {
   const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', SCRIPT];
-  return spawn('/bin/sh', ['-c', `ulimit -n ${LIMIT}; exec "$0" "$@"`, process.execPath, ...args], {
+  return spawn('/bin/sh', ['-c', `ulimit -n ${LIMIT}; exec "$0" "$@"`, ...NODE_COMMAND, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
 }

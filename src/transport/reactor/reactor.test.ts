@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { NODE_COMMAND } from '../../../test/fixtures/node-command.ts';
 import { EPOLLIN, EPOLLOUT } from './native.ts';
 import { createReactor, type Source } from './reactor.ts';
 
@@ -171,7 +172,8 @@ test('a process whose listeners have closed ends by itself, and without a word',
     connect(listening.port).resume().on('end', () => console.log('ended'));
   `;
   const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', script];
-  assert.equal(execFileSync(process.execPath, args, { timeout: 30_000 }).toString(), 'ended\n');
+  const [node, ...first] = NODE_COMMAND;
+  assert.equal(execFileSync(node, [...first, ...args], { timeout: 30_000 }).toString(), 'ended\n');
 });
 
 test('a range outside of its buffer is refused before C sees it', () => {
