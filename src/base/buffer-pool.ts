@@ -33,7 +33,8 @@ export class BufferPool {
 
   /** Gives back a chunk that was taken here and is in nobody's hands any more. */
   give(chunk: Uint8Array): void {
-    assert(chunk.length === this.chunkBytes, `a chunk has ${this.chunkBytes} bytes, got ${chunk.length}`);
+    // Not as an argument: the text would be made each time.
+    if (chunk.length !== this.chunkBytes) assert(false, `a chunk has ${this.chunkBytes} bytes, got ${chunk.length}`);
     assert(!this.#kept.includes(chunk), 'a chunk was given back twice');
     if (this.#kept.length < this.#keptMax) this.#kept.push(chunk);
   }

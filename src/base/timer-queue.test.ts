@@ -52,7 +52,7 @@ describe('TimerQueue', () => {
     assert.equal(one.isSet, false);
     queue.remove(one);
     queue.add(one, start + 10);
-    assert.deepEqual([one.isSet, one.atMs], [true, start + 10]);
+    assert.deepEqual([one.isSet, one.dueMs], [true, start + 10]);
     queue.add(one, start + 30);
     assert.equal(queue.count, 1);
     clock.advance(29);

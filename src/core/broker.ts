@@ -5,19 +5,22 @@ import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
 import type { Turn } from '../base/turn.ts';
+import { createPublishFields } from '../protocol/encode/publish.ts';
 import { Reason } from '../protocol/reasons.ts';
 import { Access } from './access/access.ts';
 import type { ChannelParts } from './delivery/channel.ts';
 import { Durability } from './delivery/durability.ts';
 import { Flusher } from './delivery/flusher.ts';
-import { OutboxPools } from './delivery/outbox.ts';
+import { FrameMemo } from './delivery/frame-memo.ts';
+import { OutboxPool } from './delivery/outbox.ts';
 import { createScratch, type HandleContext } from './handle/context.ts';
-import { Connection } from './intake/connection.ts';
+import { Connection, type ConnectionParts } from './intake/connection.ts';
 import { OwnedMessage } from './model/message.ts';
 import type { BrokerSettings } from './model/settings.ts';
 import type { Will } from './model/will.ts';
 import type { Counters, Gatekeeper, Journal } from './ports.ts';
 import { Router } from './routing/router.ts';
+import { DeliveryMaker } from './session/delivery-maker.ts';
 import type { Session } from './session/session.ts';
 import { SessionStore } from './session/session-store.ts';
 
@@ -68,13 +71,14 @@ export function createBroker(parts: BrokerParts): Broker {
     connections.delete(connection);
     if (connections.size === 0) onAllGone?.();
   };
+  const connectionParts: ConnectionParts = { context, channelParts: house.channelParts, onGone };
   const accept: Accept = (link) => {
     context.counters.connectionsAccepted += 1;
     context.log.write(
       'notice',
       `New connection from ${link.remoteAddress}:${link.remotePort} on port ${link.localPort}.`,
     );
-    const connection = new Connection(link, { context, channelParts: house.channelParts, onGone });
+    const connection = new Connection(link, connectionParts);
     connections.add(connection);
     return connection;
   };
@@ -93,7 +97,7 @@ export function createBroker(parts: BrokerParts): Broker {
     sessions: context.sessions.count,
     subscriptions: context.router.tree.subscriptionCount,
     retained: context.router.retained.count,
-    outboxChunks: house.channelParts.pools.takenCount,
+    outboxChunks: house.channelParts.outboxes.takenCount,
   });
   return { accept, counters: context.counters, sizes, stop };
 }
@@ -120,7 +124,7 @@ function buildHouse(parts: BrokerParts): House {
   const { allowDuplicateMessages, outboxHighBytes } = settings;
   const wills = new Set<Promise<void>>();
   const seed = new DataView(random.fill(new Uint8Array(4)).buffer).getInt32(0);
-  const router = new Router({ journal, allowDuplicateMessages, monotonicMs, seed });
+  const router = new Router({ journal, allowDuplicateMessages, monotonicMs, turn, seed });
   const sessions: SessionStore = new SessionStore({
     settings,
     timers,
@@ -128,6 +132,7 @@ function buildHouse(parts: BrokerParts): House {
     durability,
     counters,
     log,
+    deliveries: new DeliveryMaker(),
     mayReceive: access.mayReceive,
     wallMs: () => clock.wallMs(),
     onWillDue: (session, will) => publishWill({ context, wills }, session, will),
@@ -148,11 +153,18 @@ function buildHouse(parts: BrokerParts): House {
     access,
     router,
     sessions,
-    clients: new Map(),
     claims: new Map(),
     ...createScratch(),
   };
-  const channelParts = { flusher, pools: new OutboxPools(), durability, counters, outboxHighBytes, monotonicMs };
+  const channelParts: ChannelParts = {
+    outboxes: new OutboxPool(flusher),
+    durability,
+    counters,
+    outboxHighBytes,
+    monotonicMs,
+    fields: createPublishFields(),
+    frames: new FrameMemo(),
+  };
   return { context, channelParts, flusher, wills };
 }
 

@@ -7,6 +7,7 @@ import {
   parseTopicName,
   readTopicFilter,
   type TopicFilter,
+  TopicLoan,
   type TopicName,
   TopicNames,
 } from './topic.ts';
@@ -104,7 +105,7 @@ function readFilter(text: string): TopicFilter {
 describe('topic names', () => {
   for (const text of GOOD_NAMES) {
     test(`take ${text}`, () => {
-      assert.deepEqual(readName(text), { text, bytes: encoder.encode(text) });
+      assert.deepEqual({ ...readName(text) }, { text, bytes: encoder.encode(text) });
       assert.deepEqual(parseTopicName(text), readName(text));
     });
   }
@@ -186,7 +187,7 @@ describe('TopicNames', () => {
     const bytes = encoder.encode('a/b');
     const topic = new TopicNames().read(bytes, 0, 3);
     bytes.fill(0x78);
-    assert.deepEqual(topic, { text: 'a/b', bytes: encoder.encode('a/b') });
+    assert.deepEqual({ ...topic }, { text: 'a/b', bytes: encoder.encode('a/b') });
   });
 
   test('keep two topics per pair of places: the newest, and the one before', () => {
@@ -196,8 +197,26 @@ describe('TopicNames', () => {
     assert.equal(readName('one', topics), one);
     assert.equal(readName('two', topics), two);
     readName('three', topics);
+    readName('three', topics);
     assert.equal(readName('two', topics), two);
     assert.notEqual(readName('one', topics), one);
+  });
+
+  test('a flood of topics that come once makes no other one leave', () => {
+    const topics = new TopicNames(256);
+    const names = Array.from({ length: 64 }, (_, index) => `hot/${index}`);
+    for (const name of names) readName(name, topics);
+    const before = names.map((name) => readName(name, topics));
+    for (let index = 0; index < 10_000; index += 1) readName(`cold/${index}`, topics);
+    const kept = names.filter((name, index) => readName(name, topics) === before[index]);
+    assert.ok(kept.length >= 60, `${kept.length} of ${names.length}`);
+  });
+
+  test('a topic that comes for the second time takes the place of one that does not', () => {
+    const topics = new TopicNames(2);
+    for (const name of ['one', 'two', 'three']) readName(name, topics);
+    const three = readName('three', topics);
+    assert.equal(readName('three', topics), three);
   });
 
   test('are right for every topic, however small the table is', () => {
@@ -224,9 +243,27 @@ describe('TopicNames', () => {
     }
   });
 
-  test('do not keep a topic longer than 512 bytes, so that the table has a bound', () => {
+  test('do not keep a topic longer than 252 bytes, so that the table has a bound', () => {
     const topics = new TopicNames();
-    assert.equal(readName('x'.repeat(512), topics), readName('x'.repeat(512), topics));
-    assert.notEqual(readName('x'.repeat(513), topics), readName('x'.repeat(513), topics));
+    assert.equal(readName('x'.repeat(252), topics), readName('x'.repeat(252), topics));
+    assert.notEqual(readName('x'.repeat(253), topics), readName('x'.repeat(253), topics));
+  });
+});
+
+describe('TopicLoan', () => {
+  test('shows one topic after the other, and owns when it is asked to', () => {
+    const loan = new TopicLoan();
+    const { name } = loan;
+    for (const text of ['a', 'b', 'Öl/°C', 'a', 'x'.repeat(600), 'a/b']) {
+      const bytes = encoder.encode(`<${text}>`);
+      loan.lend(bytes, 1, bytes.length - 1);
+      assert.deepEqual([name.text, name.bytes], [text, encoder.encode(text)]);
+      const owned = loan.own();
+      bytes.fill(0);
+      assert.deepEqual(owned, parseTopicName(text));
+      loan.lend(encoder.encode('other'), 0, 5);
+      assert.equal(owned.text, text);
+      assert.equal(name.text, 'other');
+    }
   });
 });

@@ -6,6 +6,7 @@ import { ProtocolError } from './protocol-error.ts';
 import { copyBytes } from './read.ts';
 import { Reason } from './reasons.ts';
 import { checkUtf8, isMqttText, readUtf8, textOf } from './utf8.ts';
+import { copyInto } from './write.ts';
 
 declare const brand: unique symbol;
 
@@ -30,7 +31,10 @@ export interface TopicFilter {
 export const TOPIC_LEVELS_MAX = 200;
 
 /** Topics above this are checked and made anew each time, so that the memo has a bound in bytes. */
-const MEMO_TOPIC_BYTES_MAX = 512;
+const MEMO_TOPIC_BYTES_MAX = 252;
+/** Room for a remembered topic: its length in bytes, then its words. */
+const WORDS_MAX = 1 + (MEMO_TOPIC_BYTES_MAX >>> 2) + 1;
+const PLACES_MIN = 16;
 const SHARE_PREFIX = '$share/';
 
 const SLASH = 0x2f;
@@ -80,24 +84,34 @@ export function readTopicName(bytes: Uint8Array, start: number, end: number): To
  * A bounded memo from the bytes of a topic to its TopicName, so that a topic that is published again costs a hash and a
  * comparison: no check, no string, no allocation, and the same object, by which others can remember what they know of it.
  *
- * The table never grows: a topic has two places, a newcomer takes the first and moves its holder to the second. Whoever
- * sends ever new topics only makes others miss. A Map keyed by text was rejected, since the text would have to be made
- * to ask it. Topics are compared as words of four bytes, which hashing puts together anyway (measured with 45 bytes: 40
- * ns instead of 80). Memory: at most 1 KiB of bytes and words per slot, and the text.
+ * The table never grows: a topic has two slots, a newcomer takes the first and moves its holder to the second. When both
+ * are taken it gets in only when it comes for the second time, so that a flood of ever new topics leaves in place what is
+ * asked for in between, and all that is made for one dies young. A Map keyed by text was rejected, since the text would have
+ * to be made to ask it. Topics are compared as words of four bytes, which hashing puts together anyway (measured with 45
+ * bytes: 40 ns instead of 80); the words of all topics stand in one array, which grows with how many there are.
+ *
+ *   slot (by hash)  -->  place, in order of coming  -->  topic, words           memory: 260 bytes and the topic itself
  */
 export class TopicNames {
   readonly #mask: number;
   readonly #hashes: Int32Array;
-  readonly #places: (Place | null)[];
+  /** By slot; NO_PLACE where it is free. */
+  readonly #places: Int32Array;
+  /** Hashes of topics that missed lately and were not remembered. */
+  readonly #seen: Int32Array;
+  /** By place. */
+  readonly #topics: TopicName[] = [];
+  #words = new Int32Array(PLACES_MIN * WORDS_MAX);
 
   /** `slotCount` is rounded up to a power of two. */
   constructor(slotCount = 4096) {
     let size = 2;
     while (size < slotCount) size *= 2;
-    // The lowest bit chooses between the two places of a pair.
+    // The lowest bit chooses between the two slots of a pair.
     this.#mask = size - 2;
     this.#hashes = new Int32Array(size);
-    this.#places = new Array<Place | null>(size).fill(null);
+    this.#places = new Int32Array(size).fill(NO_PLACE);
+    this.#seen = new Int32Array(size);
   }
 
   /**
@@ -111,31 +125,60 @@ export class TopicNames {
     const hash = readWords(bytes, start, end);
     const slot = (hash >>> 4) & this.#mask;
     if (this.#hashes[slot] === hash) {
-      const place = this.#places[slot]!;
-      if (place !== null && isReadTopic(place, count)) return place.topic;
+      const place = this.#places[slot] ?? NO_PLACE;
+      if (place >= 0 && this.#isReadTopic(place, count)) return this.#topics[place]!;
     }
     if (this.#hashes[slot + 1] === hash) {
-      const place = this.#places[slot + 1]!;
-      if (place !== null && isReadTopic(place, count)) return place.topic;
+      const place = this.#places[slot + 1] ?? NO_PLACE;
+      if (place >= 0 && this.#isReadTopic(place, count)) return this.#topics[place]!;
     }
     const topic = readTopicName(bytes, start, end);
-    this.#remember(topic, slot, hash);
+    if (this.#isWelcome(slot, hash)) this.#remember(topic, slot, hash);
     return topic;
+  }
+
+  /** True when the topic of `byteCount` bytes whose words were just read is the one at `place`. */
+  #isReadTopic(place: number, byteCount: number): boolean {
+    const words = this.#words;
+    const start = place * WORDS_MAX;
+    if (words[start] !== byteCount) return false;
+    const count = (byteCount >>> 2) + 1;
+    for (let index = 0; index < count; index++) if (words[start + 1 + index] !== readWordsNow[index]) return false;
+    return true;
+  }
+
+  /** Whether a slot is free, or the topic was asked for lately. */
+  #isWelcome(slot: number, hash: number): boolean {
+    if (this.#places[slot + 1] === NO_PLACE) return true;
+    const seenAt = (hash ^ (hash >>> 18)) & (this.#seen.length - 1);
+    if (this.#seen[seenAt] === hash) return true;
+    this.#seen[seenAt] = hash;
+    return false;
   }
 
   #remember(topic: TopicName, slot: number, hash: number): void {
     const byteCount = topic.bytes.length;
-    this.#hashes[slot + 1] = this.#hashes[slot]!;
-    this.#places[slot + 1] = this.#places[slot]!;
+    const leaving = this.#places[slot + 1] ?? NO_PLACE;
+    const place = leaving === NO_PLACE ? this.#topics.length : leaving;
+    this.#topics[place] = topic;
+    Topic.setPlace(topic, place);
+    this.#reserve(place);
+    this.#words[place * WORDS_MAX] = byteCount;
+    const count = (byteCount >>> 2) + 1;
+    for (let index = 0; index < count; index++) this.#words[place * WORDS_MAX + 1 + index] = readWordsNow[index] ?? 0;
+    this.#hashes[slot + 1] = this.#hashes[slot] ?? 0;
+    this.#places[slot + 1] = this.#places[slot] ?? NO_PLACE;
     this.#hashes[slot] = hash;
-    this.#places[slot] = { topic, byteCount, words: readWordsNow.slice(0, (byteCount >>> 2) + 1) };
+    this.#places[slot] = place;
   }
-}
 
-interface Place {
-  readonly topic: TopicName;
-  readonly byteCount: number;
-  readonly words: Int32Array;
+  /** Growing copies 2 MB at most. */
+  #reserve(place: number): void {
+    if ((place + 1) * WORDS_MAX <= this.#words.length) return;
+    const grown = new Int32Array(this.#words.length * 2);
+    grown.set(this.#words);
+    this.#words = grown;
+  }
 }
 
 /** The words of the topic that was hashed last; the last word holds the 0 to 3 bytes that are left over. */
@@ -159,12 +202,55 @@ function readWords(bytes: Uint8Array, start: number, end: number): number {
   return hash ^ (hash >>> 13);
 }
 
-/** True when `place` holds the topic of `byteCount` bytes whose words were just read. */
-function isReadTopic(place: Place, byteCount: number): boolean {
-  if (place.byteCount !== byteCount) return false;
-  const { words } = place;
-  for (let index = 0; index < words.length; index++) if (words[index] !== readWordsNow[index]) return false;
-  return true;
+/** Topics above this are lent in an array made for each. */
+const LOAN_BYTES_MAX = 512;
+
+/**
+ * A topic name that is lent: it was checked when it was kept, and is valid until the next one is lent. No text and no array
+ * is made for it: the text when somebody asks for it, and there is one array for each length.
+ */
+export class TopicLoan {
+  bytes: Uint8Array = new Uint8Array(0);
+  readonly #arrays: Uint8Array[] = [];
+  #text: string | null = null;
+
+  /** The same object for every topic. */
+  get name(): TopicName {
+    return asTopicName(this);
+  }
+
+  get text(): string {
+    this.#text ??= textOf(this.bytes, 0, this.bytes.length, checkUtf8(this.bytes, 0, this.bytes.length));
+    return this.#text;
+  }
+
+  /** `bytes[start, end)` is a topic name that was checked before. */
+  lend(bytes: Uint8Array, start: number, end: number): void {
+    this.#text = null;
+    this.bytes = this.#arrayOf(end - start);
+    copyInto(bytes, start, end, this.bytes, 0);
+  }
+
+  own(): TopicName {
+    return topicName(this.text, copyBytes(this.bytes, 0, this.bytes.length));
+  }
+
+  #arrayOf(length: number): Uint8Array {
+    if (length > LOAN_BYTES_MAX) return new Uint8Array(length);
+    this.#arrays[length] ??= new Uint8Array(length);
+    return this.#arrays[length];
+  }
+}
+
+/** The topic has no place in a memo. */
+export const NO_PLACE = -1;
+
+/**
+ * A small number for a topic that `TopicNames` remembers, so that others can find what they know of it in an array; or
+ * NO_PLACE. Another topic may have it, too: one that was there before or after, or that another memo remembers.
+ */
+export function topicPlace(topic: TopicName): number {
+  return Topic.placeOf(topic);
 }
 
 /** Why something is no topic: the statement that is broken, and the same in words. */
@@ -223,9 +309,36 @@ function filterStart(shareEnd: number): number {
   return shareEnd === 0 ? 0 : shareEnd + 1;
 }
 
-/** The one place where a TopicName is made: what comes here was checked. */
 function topicName(text: string, bytes: Uint8Array): TopicName {
-  return { text, bytes } as TopicName;
+  return asTopicName(new Topic(text, bytes));
+}
+
+/**
+ * A class and not a literal: V8 puts objects of a literal straight into old space once enough of them have lived long, as
+ * the first ones of a memo do. What each of the later ones holds then outlives it (measured: collections of 20 ms, not 0.5).
+ */
+class Topic {
+  readonly text: string;
+  readonly bytes: Uint8Array;
+  #place = NO_PLACE;
+
+  constructor(text: string, bytes: Uint8Array) {
+    this.text = text;
+    this.bytes = bytes;
+  }
+
+  static placeOf(topic: object): number {
+    return #place in topic ? topic.#place : NO_PLACE;
+  }
+
+  static setPlace(topic: object, place: number): void {
+    if (#place in topic) topic.#place = place;
+  }
+}
+
+/** The one place where a TopicName is made: what comes here was checked. */
+function asTopicName(name: { readonly text: string; readonly bytes: Uint8Array }): TopicName {
+  return name as TopicName;
 }
 
 /** The one place where a TopicFilter is made: what comes here was checked. */

@@ -1,46 +1,82 @@
 /**
- * The outgoing bytes of one connection. Packets are encoded straight into a pooled chunk, which is handed to the link
- * once per turn; a payload that is large leaves by reference, shared by all its receivers.
+ * The outgoing bytes of one connection. Packets are encoded straight into a chunk, which is handed to the link once per
+ * turn; a payload that is large leaves by reference, shared by all its receivers.
  *
  *      chunk  |  sent  |  handed over  |  appended  |  free  |
  *                      ^ #handedEnd    ^ #end
  *
- * A chunk belongs to the link until all its bytes were reported as sent; then it goes back to its pool. An idle
- * connection holds none. The first chunk of a burst is small, because a thousand connections may get one packet each in
- * the same turn; the next ones are large, because then it is a stream.
+ * A channel has an outbox only while it has something to send: it takes one from the pool of its broker with the first
+ * byte, and gives it back when the socket has taken the last. An idle connection has none.
+ *
+ * An outbox begins with a small chunk of its own, because a thousand connections may get one packet each in the same turn;
+ * further chunks are large and pooled, because then it is a stream. A chunk belongs to the link until all its bytes were
+ * reported as sent.
  */
+import { assert } from '../../base/assert.ts';
 import { BufferPool } from '../../base/buffer-pool.ts';
 import type { Link } from '../../base/link.ts';
 import { RingQueue } from '../../base/ring-queue.ts';
+import { copyInto } from '../../protocol/write.ts';
 import type { Flusher } from './flusher.ts';
 
 const SMALL_CHUNK_BYTES = 2048;
 const LARGE_CHUNK_BYTES = 32 * 1024;
-const NO_CHUNK = new Uint8Array(0);
-const doNothing = (): void => undefined;
+/** Outboxes and large chunks that are kept while nobody uses them. */
+const OUTBOXES_KEPT = 256;
+const LARGE_CHUNKS_KEPT = 128;
 
-/** The chunks of all outboxes of a broker. */
-export class OutboxPools {
-  readonly small = new BufferPool(SMALL_CHUNK_BYTES, 256);
-  readonly large = new BufferPool(LARGE_CHUNK_BYTES, 128);
+/** Whose bytes they are: a channel. */
+export interface OutboxOwner {
+  readonly link: Link;
+  /** A flush has left bytes with the link that it could not pass on yet. */
+  onUnsent(): void;
+  /** Everything has left: the outbox goes back to the pool and must not be used any more. */
+  dropOutbox(): void;
+}
+
+/** The outboxes of all connections of a broker, and their chunks. */
+export class OutboxPool {
+  readonly flusher: Flusher;
+  readonly #large = new BufferPool(LARGE_CHUNK_BYTES, LARGE_CHUNKS_KEPT);
+  readonly #kept: Outbox[] = [];
   #takenCount = 0;
 
-  /** Chunks that outboxes hold now: an idle connection holds none. */
+  constructor(flusher: Flusher) {
+    this.flusher = flusher;
+  }
+
+  /** Outboxes and further chunks in use now: an idle connection has none. */
   get takenCount(): number {
     return this.#takenCount;
   }
 
-  /** A chunk with room for `byteCount` bytes; one larger than the large ones is made for this once. */
-  take(byteCount: number, wantsLarge: boolean): Uint8Array {
-    this.#takenCount += 1;
-    if (byteCount > LARGE_CHUNK_BYTES) return new Uint8Array(byteCount);
-    return wantsLarge || byteCount > SMALL_CHUNK_BYTES ? this.large.take() : this.small.take();
+  /** Outboxes that lie unused in the pool. */
+  get keptCount(): number {
+    return this.#kept.length;
   }
 
-  give(chunk: Uint8Array): void {
+  take(owner: OutboxOwner): Outbox {
+    this.#takenCount += 1;
+    const outbox = this.#kept.pop() ?? new Outbox(this);
+    outbox.begin(owner);
+    return outbox;
+  }
+
+  /** Takes back what has nothing to send any more. */
+  give(outbox: Outbox): void {
     this.#takenCount -= 1;
-    if (chunk.length === SMALL_CHUNK_BYTES) this.small.give(chunk);
-    else if (chunk.length === LARGE_CHUNK_BYTES) this.large.give(chunk);
+    if (this.#kept.length < OUTBOXES_KEPT) this.#kept.push(outbox);
+  }
+
+  /** A chunk with room for `byteCount` bytes; one larger than the large ones is made for this once. */
+  takeChunk(byteCount: number): Uint8Array {
+    this.#takenCount += 1;
+    return byteCount > LARGE_CHUNK_BYTES ? new Uint8Array(byteCount) : this.#large.take();
+  }
+
+  giveChunk(chunk: Uint8Array): void {
+    this.#takenCount -= 1;
+    if (chunk.length === LARGE_CHUNK_BYTES) this.#large.give(chunk);
   }
 }
 
@@ -51,25 +87,32 @@ interface LentChunk {
 }
 
 export class Outbox {
-  readonly #link: Link;
-  readonly #flusher: Flusher;
-  readonly #pools: OutboxPools;
+  readonly #pool: OutboxPool;
+  /** The small chunk, which stays with this outbox. */
+  readonly #ownChunk = new Uint8Array(SMALL_CHUNK_BYTES);
+  /** Null while it lies in the pool. */
+  #owner: OutboxOwner | null = null;
   readonly #lent = new RingQueue<LentChunk>();
   /** The chunk that `reserve` gave room in. Valid until the next call. */
-  chunk: Uint8Array = NO_CHUNK;
-  /** Called after a flush when the link still has bytes to pass on. Set by intake. */
-  onUnsent: () => void = doNothing;
+  chunk: Uint8Array = this.#ownChunk;
   #handedEnd = 0;
   #end = 0;
+  /** Bytes handed to the link, and those it has passed on, since this outbox was taken. */
   #handedBytes = 0;
   #sentBytes = 0;
   #isDirty = false;
-  #isClosed = false;
+  /** Inside a call of the link, which may report bytes as sent at once. */
+  #isHandingOver = false;
 
-  constructor(link: Link, flusher: Flusher, pools: OutboxPools) {
-    this.#link = link;
-    this.#flusher = flusher;
-    this.#pools = pools;
+  /** `OutboxPool.take` makes them. */
+  constructor(pool: OutboxPool) {
+    this.#pool = pool;
+  }
+
+  /** From now on it is this owner's. */
+  begin(owner: OutboxOwner): void {
+    assert(this.#owner === null, 'an outbox was given to two connections');
+    this.#owner = owner;
   }
 
   /** Bytes appended or handed over that the peer's socket has not taken. */
@@ -82,11 +125,6 @@ export class Outbox {
     return this.#handedBytes - this.#sentBytes;
   }
 
-  /** All bytes that left this connection so far. */
-  get sentBytes(): number {
-    return this.#sentBytes;
-  }
-
   /**
    * Makes room for a packet of exactly `byteCount` bytes, which the caller then writes to `chunk` at the returned
    * offset, all of them, before anything else is appended.
@@ -97,7 +135,7 @@ export class Outbox {
     this.#end += byteCount;
     if (!this.#isDirty) {
       this.#isDirty = true;
-      this.#flusher.add(this);
+      this.#pool.flusher.add(this);
     }
     return at;
   }
@@ -108,20 +146,34 @@ export class Outbox {
     this.chunk.set(bytes, at);
   }
 
-  /** Appends owned, immutable bytes by reference. */
+  /** Appends owned, immutable bytes by reference, behind what was reserved in this turn. */
   appendShared(bytes: Uint8Array, start: number, end: number): void {
     this.#handOver();
-    if (this.#isClosed || end <= start) return;
-    this.#handedBytes += end - start;
-    this.#link.send(bytes, start, end);
+    if (end > start) this.#lend(bytes, start, end);
   }
 
-  /** Hands everything that was appended to the link. */
+  /** Hands everything that was appended to the link. May end the use of this outbox. */
   flush(): void {
+    // It went back meanwhile: the connection was closed, and flushed it before its turn came.
+    if (this.#owner === null) return;
     this.#isDirty = false;
     this.#handOver();
-    this.#recycle();
-    if (this.#sentBytes !== this.#handedBytes) this.onUnsent();
+    this.#settle();
+    if (this.stuckBytes > 0) this.#owner?.onUnsent();
+  }
+
+  /** The link's report that `byteCount` more bytes were taken. May end the use of this outbox. */
+  onSent(byteCount: number): void {
+    this.#sentBytes += byteCount;
+    if (!this.#isHandingOver) this.#settle();
+  }
+
+  /** The link has ended and keeps nothing: ends the use of this outbox, whether its bytes were sent or not. */
+  end(): void {
+    this.#sentBytes = this.#handedBytes;
+    this.#handedEnd = this.#end;
+    this.#isDirty = false;
+    this.#settle();
   }
 
   #handOver(): void {
@@ -129,62 +181,45 @@ export class Outbox {
     const end = this.#end;
     if (end === start) return;
     this.#handedEnd = end;
-    if (this.#isClosed) return;
+    this.#lend(this.chunk, start, end);
+  }
+
+  #lend(bytes: Uint8Array, start: number, end: number): void {
     this.#handedBytes += end - start;
-    this.#link.send(this.chunk, start, end);
-  }
-
-  /** The link's report that `byteCount` more bytes were taken. */
-  onSent(byteCount: number): void {
-    this.#sentBytes += byteCount;
-    this.#recycle();
-  }
-
-  /** No more output: what is appended from now on is thrown away. */
-  close(): void {
-    this.#isClosed = true;
-  }
-
-  /** The link has ended and keeps nothing: every chunk goes back, whether its bytes were sent or not. */
-  end(): void {
-    this.#isClosed = true;
-    for (let lent = this.#lent.shift(); lent !== undefined; lent = this.#lent.shift()) this.#pools.give(lent.chunk);
-    this.#giveChunk();
-    this.#sentBytes = this.#handedBytes;
+    this.#isHandingOver = true;
+    this.#owner?.link.send(bytes, start, end);
+    this.#isHandingOver = false;
   }
 
   #nextChunk(byteCount: number): void {
-    const wantsLarge = this.#isDirty || this.#lent.length > 0;
+    if (this.chunk === this.#ownChunk && this.#handedEnd === 0 && this.#end + byteCount <= LARGE_CHUNK_BYTES) {
+      // What is in the small chunk moves, so that the turn's output is still one send.
+      this.chunk = this.#pool.takeChunk(LARGE_CHUNK_BYTES);
+      copyInto(this.#ownChunk, 0, this.#end, this.chunk, 0);
+      return;
+    }
     this.#handOver();
-    this.#retireChunk();
-    this.chunk = this.#pools.take(byteCount, wantsLarge);
-    this.#end = 0;
-    this.#handedEnd = 0;
-  }
-
-  /** Lets go of the present chunk: lent until its last byte was sent. */
-  #retireChunk(): void {
-    if (this.chunk.length === 0) return;
     this.#lent.push({ chunk: this.chunk, end: this.#handedBytes });
-    this.chunk = NO_CHUNK;
+    this.#giveBackSent();
+    this.chunk = this.#pool.takeChunk(byteCount);
     this.#end = 0;
     this.#handedEnd = 0;
-    this.#giveBackSent();
   }
 
-  /** Gives back what was sent; an outbox with nothing left to send keeps no chunk. */
-  #recycle(): void {
+  /** Gives back what was sent; with nothing left to send, all of it. */
+  #settle(): void {
     this.#giveBackSent();
-    if (this.#sentBytes !== this.#handedBytes || this.#end !== this.#handedEnd || this.#isDirty) return;
-    this.#giveChunk();
-  }
-
-  #giveChunk(): void {
-    if (this.chunk.length === 0) return;
-    this.#pools.give(this.chunk);
-    this.chunk = NO_CHUNK;
+    if (this.#isDirty || this.#sentBytes !== this.#handedBytes) return;
+    this.#giveBack(this.chunk);
+    this.chunk = this.#ownChunk;
     this.#end = 0;
     this.#handedEnd = 0;
+    this.#handedBytes = 0;
+    this.#sentBytes = 0;
+    const owner = this.#owner;
+    this.#owner = null;
+    owner?.dropOutbox();
+    this.#pool.give(this);
   }
 
   #giveBackSent(): void {
@@ -194,7 +229,11 @@ export class Outbox {
       first = this.#lent.peek()
     ) {
       this.#lent.shift();
-      this.#pools.give(first.chunk);
+      this.#giveBack(first.chunk);
     }
+  }
+
+  #giveBack(chunk: Uint8Array): void {
+    if (chunk !== this.#ownChunk) this.#pool.giveChunk(chunk);
   }
 }

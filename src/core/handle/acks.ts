@@ -17,7 +17,7 @@ export function handlePuback(
   const { ack } = context;
   decodeAckInto(bytes, header, client.version, ack);
   if (client.session.outgoing.onPuback(ack.packetId)) return;
-  if (client.session.outgoing.window.get(ack.packetId) !== undefined) {
+  if (client.session.outgoing.isInFlight(ack.packetId)) {
     throw new ProtocolError(
       Reason.ProtocolError,
       'MQTT-4.3.3-3',
@@ -38,7 +38,7 @@ export function handlePubrec(
   const { ack } = context;
   decodeAckInto(bytes, header, client.version, ack);
   if (client.session.outgoing.onPubrec(ack.packetId, ack.reason)) return;
-  if (client.session.outgoing.window.get(ack.packetId) !== undefined) {
+  if (client.session.outgoing.isInFlight(ack.packetId)) {
     throw new ProtocolError(
       Reason.ProtocolError,
       'MQTT-4.3.2-3',
@@ -62,7 +62,7 @@ export function handlePubrel(
   decodeAckInto(bytes, header, client.version, ack);
   const { packetId } = ack;
   const { session, channel, identity } = client;
-  if (!session.receivedIds.delete(packetId)) {
+  if (!session.release(packetId)) {
     channel.ack(0, 'pubcomp', packetId, Reason.PacketIdentifierNotFound);
     return;
   }

@@ -6,34 +6,74 @@ import type { ReasonCode } from '../../protocol/reasons.ts';
 import type { ProtocolVersion } from '../../protocol/version.ts';
 import type { Channel } from '../delivery/channel.ts';
 import type { EnhancedAuthentication, Identity } from '../ports.ts';
-import type { Session } from '../session/session.ts';
-import type { TopicAliases } from './topic-aliases.ts';
+import type { Session, SessionHolder } from '../session/session.ts';
+import type { Entrant } from './entrant.ts';
+import { TopicAliases } from './topic-aliases.ts';
 
 /** Why a connection ended, in the words of the log; null: the client said DISCONNECT or hung up in order. */
 export type EndReason = string;
 
-export interface Client {
-  readonly session: Session;
-  readonly channel: Channel;
-  readonly identity: Identity;
-  readonly version: ProtocolVersion;
-  readonly remoteAddress: string;
-  readonly listenerPort: number;
+/** What its CONNECT says of a client for as long as it is connected. */
+export interface ClientTraits {
   /** Mosquitto's private bridge mark: its subscriptions are no-local and retain-as-published. */
   readonly isBridge: boolean;
-  /** Most QoS 1 and 2 messages that it may have unacknowledged: the announced Receive Maximum; Infinity in 3.x. */
-  readonly receiveMaximum: number;
-  /** QoS 2 messages taken in on this connection that wait for PUBREL. */
-  unreleasedCount: number;
-  /** Session Expiry Interval of its CONNECT: a DISCONNECT may not raise it from 0. */
-  readonly connectExpirySeconds: number;
-  readonly aliases: TopicAliases;
+  /** Its CONNECT asked for a session that outlives the connection: a DISCONNECT may not ask for one first. */
+  readonly wantedExpiry: boolean;
   /** v5 Authentication Method of its CONNECT; null = none. */
   readonly authenticationMethod: string | null;
+}
+
+export class Client implements SessionHolder {
+  readonly session: Session;
+  readonly channel: Channel;
+  readonly isBridge: boolean;
+  readonly wantedExpiry: boolean;
+  readonly authenticationMethod: string | null;
+  /** QoS 2 messages taken in on this connection that wait for PUBREL. */
+  unreleasedCount = 0;
   /** A re-authentication under way. */
-  reauthentication: EnhancedAuthentication | null;
+  reauthentication: EnhancedAuthentication | null = null;
+  readonly #entrant: Entrant;
+  #aliases: TopicAliases | null = null;
+
+  constructor(entrant: Entrant, session: Session, traits: ClientTraits) {
+    this.session = session;
+    this.channel = entrant.channel;
+    this.isBridge = traits.isBridge;
+    this.wantedExpiry = traits.wantedExpiry;
+    this.authenticationMethod = traits.authenticationMethod;
+    this.#entrant = entrant;
+  }
+
+  get identity(): Identity {
+    return this.session.identity;
+  }
+
+  get version(): ProtocolVersion {
+    return this.channel.version;
+  }
+
+  get remoteAddress(): string {
+    return this.#entrant.remoteAddress;
+  }
+
+  get listenerPort(): number {
+    return this.#entrant.localPort;
+  }
+
+  /** The topics that it has given aliases to. */
+  get aliases(): TopicAliases {
+    this.#aliases ??= new TopicAliases();
+    return this.#aliases;
+  }
+
   /** Ends the connection: v5 clients are told `reason` first. `words` go to the log. */
-  readonly disconnect: (reason: ReasonCode, words: EndReason) => void;
+  disconnect(reason: ReasonCode, words: EndReason): void {
+    this.#entrant.disconnect(reason, words);
+  }
+
   /** The client said DISCONNECT: the link is closed without another word. */
-  readonly leave: (words: EndReason | null) => void;
+  leave(words: EndReason | null): void {
+    this.#entrant.leave(words);
+  }
 }

@@ -12,14 +12,12 @@ import { isControl } from '../access/reserved-topics.ts';
 import { OwnedMessage } from '../model/message.ts';
 import type { Will } from '../model/will.ts';
 import type { AuthenticateAnswer, ConnectRequest, Identity, Ticket } from '../ports.ts';
-import { PACKET_ID_MAX } from '../session/packet-ids.ts';
 import { NEVER_EXPIRES, type Session } from '../session/session.ts';
 import { assignClientId } from './assigned-id.ts';
 import { startEnhanced } from './auth.ts';
-import type { Client } from './client.ts';
-import type { HandleContext } from './context.ts';
+import { Client } from './client.ts';
+import { type HandleContext, receiveMaximumOf } from './context.ts';
 import type { Entrant } from './entrant.ts';
-import { TopicAliases } from './topic-aliases.ts';
 
 /** Connections of one client id that wait for their claim; one more is refused. */
 const CLAIMS_MAX = 8;
@@ -178,9 +176,9 @@ function takeOver(
   identity: Identity,
 ): { readonly session: Session | null; readonly ticket: Ticket } {
   const { clientId } = identity;
-  context.clients.get(clientId)?.disconnect(Reason.SessionTakenOver, 'session taken over');
   const session = context.sessions.get(clientId);
-  if (session === undefined) return { session: null, ticket: 0 };
+  session?.holder?.disconnect(Reason.SessionTakenOver, 'session taken over');
+  if (session === undefined || session.isEnded) return { session: null, ticket: 0 };
   if (!packet.cleanStart && session.identity.userName === identity.userName) return { session, ticket: 0 };
   return { session: null, ticket: session.end() };
 }
@@ -213,7 +211,6 @@ function welcomeClient(
   admission: Admission,
   claimed: Claimed,
 ): void {
-  const { settings } = context;
   const { session, isPresent } = claimed;
   const { version, properties } = packet;
   const keepAlive = serverKeepAlive(context, packet);
@@ -232,40 +229,15 @@ function welcomeClient(
     entrant.leave(`its maximum packet size does not fit CONNACK (${connack.length} bytes)`);
     return;
   }
-  const client = makeClient(context, entrant, packet, admission, session);
+  const client = new Client(entrant, session, {
+    isBridge: packet.isBridge,
+    wantedExpiry: sessionExpiry(packet) > 0,
+    authenticationMethod: properties.authenticationMethod,
+  });
   entrant.admit(client, keepAlive);
   logConnect(context, entrant, packet, keepAlive, isPresent);
   entrant.channel.send(connack);
-  const ownMaximum = settings.maxInflightMessages === 0 ? PACKET_ID_MAX : settings.maxInflightMessages;
-  session.start(entrant.channel, properties.receiveMaximum ?? ownMaximum);
-}
-
-function makeClient(
-  context: HandleContext,
-  entrant: Entrant,
-  packet: ConnectPacket,
-  admission: Admission,
-  session: Session,
-): Client {
-  const { settings } = context;
-  const announced = settings.maxInflightMessages === 0 ? PACKET_ID_MAX : settings.maxInflightMessages;
-  return {
-    session,
-    channel: entrant.channel,
-    identity: admission.identity,
-    version: packet.version,
-    remoteAddress: entrant.remoteAddress,
-    listenerPort: entrant.localPort,
-    isBridge: packet.isBridge,
-    receiveMaximum: packet.version === 5 ? announced : Number.POSITIVE_INFINITY,
-    unreleasedCount: 0,
-    connectExpirySeconds: sessionExpiry(packet),
-    aliases: new TopicAliases(packet.version === 5 ? settings.maxTopicAlias : 0),
-    authenticationMethod: packet.properties.authenticationMethod,
-    reauthentication: null,
-    disconnect: entrant.disconnect,
-    leave: entrant.leave,
-  };
+  session.start(client, properties.receiveMaximum ?? receiveMaximumOf(context.settings));
 }
 
 function serverKeepAlive(context: HandleContext, packet: ConnectPacket): number {

@@ -17,7 +17,7 @@ export function handleDisconnect(
   context.log.write('debug', `Received DISCONNECT from ${client.identity.clientId}`);
   const expiry = packet.properties.sessionExpiryInterval;
   if (expiry !== null) {
-    if (expiry > 0 && client.connectExpirySeconds === 0) {
+    if (expiry > 0 && !client.wantedExpiry) {
       throw new ProtocolError(Reason.ProtocolError, '', 'DISCONNECT sets a session expiry, CONNECT had none');
     }
     client.session.setExpiry(expiry);

@@ -13,14 +13,16 @@ export interface Entrant {
   /** The client id given or assigned, for the log. */
   clientId: string;
   /** Answers CONNECT with a refusal in the client's version and closes the link. */
-  readonly refuse: (reason: ReasonCode, words: EndReason) => void;
+  refuse(reason: ReasonCode, words: EndReason): void;
   /** An enhanced authentication begins: `abandon` is called if the connection ends before `endAuth`. */
-  readonly beginAuth: (abandon: () => void) => void;
+  beginAuth(abandon: () => void): void;
   /** The client's next AUTH goes to `next`. */
-  readonly awaitAuth: (next: (data: Uint8Array | null, method: string | null) => void | Promise<void>) => void;
-  readonly endAuth: () => void;
+  awaitAuth(next: (data: Uint8Array | null, method: string | null) => void | Promise<void>): void;
+  endAuth(): void;
   /** From now on packets go to the handlers of connected clients. `keepAliveSeconds` 0 = none. */
-  readonly admit: (client: Client, keepAliveSeconds: number) => void;
-  readonly disconnect: (reason: ReasonCode, words: EndReason) => void;
-  readonly leave: (words: EndReason | null) => void;
+  admit(client: Client, keepAliveSeconds: number): void;
+  /** Ends the connection from our side; a client is told `reason` if its version knows how. */
+  disconnect(reason: ReasonCode, words: EndReason): void;
+  /** Ends it without a word. */
+  leave(words: EndReason | null): void;
 }

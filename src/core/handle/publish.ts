@@ -16,7 +16,7 @@ import type { TopicName } from '../../protocol/topic.ts';
 import { type BorrowedMessage, type Message, NO_BYTES } from '../model/message.ts';
 import type { Ticket } from '../ports.ts';
 import type { Client } from './client.ts';
-import type { HandleContext } from './context.ts';
+import { type HandleContext, receiveMaximumOf } from './context.ts';
 
 /** What is left of a PUBLISH once its message stands by itself. */
 interface PublishHead {
@@ -36,10 +36,10 @@ export function handlePublish(
   const packet = context.publish;
   decodePublish(bytes, frameStart, header, client.version, context.topics, packet);
   context.counters.publishesReceived += 1;
-  const topic = resolveTopic(client, packet);
+  const topic = resolveTopic(context, client, packet);
   checkLimits(context, client, packet);
   if (context.log.has('debug')) logPublish(context, client, packet, topic);
-  if (packet.qos === 2 && client.session.receivedIds.has(packet.packetId)) {
+  if (packet.qos === 2 && client.session.hasReceived(packet.packetId)) {
     // It was taken in before: acknowledged again, not delivered again [MQTT-4.3.3-10].
     client.channel.ack(0, 'pubrec', packet.packetId, Reason.Success);
     return undefined;
@@ -53,17 +53,19 @@ export function handlePublish(
 }
 
 /** [MQTT-3.3.2-8] [MQTT-3.3.2-12]: an alias is 1 to the announced maximum, and known or named here. */
-function resolveTopic(client: Client, packet: PublishPacket): TopicName {
+function resolveTopic(context: HandleContext, client: Client, packet: PublishPacket): TopicName {
   const { topic, topicAlias } = packet;
-  if (topicAlias > client.aliases.max) {
+  if (topicAlias === 0 && topic !== null) return topic;
+  const { maxTopicAlias } = context.settings;
+  if (topicAlias > maxTopicAlias) {
     throw new ProtocolError(
       Reason.TopicAliasInvalid,
       'MQTT-3.2.2-17',
-      `topic alias ${topicAlias} is above ${client.aliases.max}`,
+      `topic alias ${topicAlias} is above ${maxTopicAlias}`,
     );
   }
   if (topic !== null) {
-    if (topicAlias > 0) client.aliases.set(topicAlias, topic);
+    client.aliases.set(topicAlias, topic);
     return topic;
   }
   const known = client.aliases.get(topicAlias);
@@ -86,11 +88,12 @@ function checkLimits(context: HandleContext, client: Client, packet: PublishPack
   }
   if (packet.qos === 0 || client.version !== 5) return;
   const open = client.unreleasedCount + client.channel.heldAnswerCount;
-  if (open >= client.receiveMaximum && !client.session.receivedIds.has(packet.packetId)) {
+  const receiveMaximum = receiveMaximumOf(settings);
+  if (open >= receiveMaximum && !client.session.hasReceived(packet.packetId)) {
     throw new ProtocolError(
       Reason.ReceiveMaximumExceeded,
       'MQTT-3.3.4-7',
-      `more than ${client.receiveMaximum} messages without acknowledgement`,
+      `more than ${receiveMaximum} messages without acknowledgement`,
     );
   }
 }
@@ -108,6 +111,7 @@ function fillMessage(context: HandleContext, client: Client, packet: PublishPack
     propertiesEnd > propertiesStart ? copyForwardedProperties(packet.bytes, propertiesStart, propertiesEnd) : NO_BYTES;
   message.publisherId = client.identity.clientId;
   message.bytes = packet.bytes;
+  message.isFrameKept = context.isFrameKept;
   message.payloadStart = packet.payloadStart;
   message.payloadEnd = packet.payloadEnd;
   return message;
@@ -169,7 +173,7 @@ function isRefusedByJournal(context: HandleContext, client: Client, head: Publis
 
 /** Keeps the id of a QoS 2 message until PUBREL; the id goes into the same commit as the message [MQTT-4.3.3-8]. */
 function takeIn(client: Client, packetId: number, ticket: Ticket): void {
-  client.session.receivedIds.add(packetId);
+  client.session.takeIn(packetId);
   client.unreleasedCount += 1;
   const stored = client.session.tell({ kind: 'received', clientId: client.identity.clientId, packetId });
   client.channel.ack(Math.max(ticket, stored), 'pubrec', packetId, Reason.Success);

@@ -10,14 +10,8 @@ import type { TopicName } from '../../protocol/topic.ts';
 const TOPIC_BYTES_MAX = 1024 * 1024;
 
 export class TopicAliases {
-  /** Highest alias that may be used. */
-  readonly max: number;
   readonly #topics = new Map<number, TopicName>();
   #topicBytes = 0;
-
-  constructor(max: number) {
-    this.max = max;
-  }
 
   get(alias: number): TopicName | undefined {
     return this.#topics.get(alias);

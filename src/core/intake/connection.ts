@@ -14,16 +14,15 @@
  * decoding and handling ends here, closes this connection and no other.
  */
 import type { Link, LinkEnd, LinkEvents } from '../../base/link.ts';
-import { Timer } from '../../base/timer-queue.ts';
+import { NOT_SET, type Timed } from '../../base/timer-queue.ts';
 import { decodeAuth } from '../../protocol/decode/auth.ts';
 import { decodeConnect, readProtocolVersion } from '../../protocol/decode/connect.ts';
 import { encodeConnack, encodeDisconnect } from '../../protocol/encode/packet.ts';
-import { createFrameHeader, type FrameHeader, FrameStatus, readFrame, requireShortest } from '../../protocol/frame.ts';
+import { type FrameHeader, FrameStatus, readFrame, requireShortest } from '../../protocol/frame.ts';
 import { EMPTY_PROPERTIES, PacketType } from '../../protocol/packets.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import { connackReturnCode, Reason, type ReasonCode } from '../../protocol/reasons.ts';
-import type { ProtocolVersion } from '../../protocol/version.ts';
-import { Channel, type ChannelParts } from '../delivery/channel.ts';
+import { Channel, type ChannelOwner, type ChannelParts } from '../delivery/channel.ts';
 import type { Client, EndReason } from '../handle/client.ts';
 import { handleConnect } from '../handle/connect.ts';
 import type { HandleContext } from '../handle/context.ts';
@@ -32,12 +31,14 @@ import { HANDLERS } from '../handle/table.ts';
 import { wordsFor } from './end-words.ts';
 import { FrameAssembly } from './frame-assembly.ts';
 import { bodyBytesMax } from './frame-limits.ts';
+import { StallWatch } from './stall-watch.ts';
 
 type Phase = 'connecting' | 'authenticating' | 'connected' | 'closing';
 
-/** Why reading is off; several may hold at once. */
+/** Why reading is to be off, several may hold at once; and that it is. */
 const PAUSED_FOR_ANSWER = 1;
 const PAUSED_FOR_OUTPUT = 2;
+const READING_IS_OFF = 4;
 
 /** Milliseconds that the last packets of a connection have to leave. */
 const LINGER_MS = 2000;
@@ -50,7 +51,7 @@ const CLOSED_BY_CLIENT = 'connection closed by client';
 const TLS_HANDSHAKE_BYTE = 0x16;
 const TLS_HINT = '; it appears to be using TLS to connect to a non-TLS listener';
 
-/** What all connections of a broker share. */
+/** What all connections of a broker share. One object for all of them. */
 export interface ConnectionParts {
   readonly context: HandleContext;
   readonly channelParts: ChannelParts;
@@ -58,62 +59,67 @@ export interface ConnectionParts {
   readonly onGone: (connection: Connection) => void;
 }
 
-export class Connection implements LinkEvents, Entrant {
+/** What is only known of a connection while its CONNECT is answered. */
+interface Entry {
+  clientId: string;
+  /** What the log adds to an error. */
+  hint: string;
+  /** Hears the client's next AUTH. */
+  onAuth: ((data: Uint8Array | null, method: string | null) => void | Promise<void>) | null;
+  abandonAuth: (() => void) | null;
+}
+
+/**
+ * There is one for each client, most of them idle: what an idle one has no use for is made when it is needed and given up
+ * after it (docs/performance.md has the bytes). It is its own timer: first the deadline of CONNECT, then keep alive.
+ */
+export class Connection implements LinkEvents, Entrant, ChannelOwner, Timed {
+  readonly link: Link;
   readonly channel: Channel;
-  clientId = '';
   readonly #parts: ConnectionParts;
-  readonly #context: HandleContext;
-  readonly #link: Link;
-  readonly #header: FrameHeader = createFrameHeader();
-  /** First the deadline of CONNECT, then keep alive. */
-  readonly #timer: Timer;
-  #stallTimer: Timer | null = null;
   #phase: Phase = 'connecting';
-  #version: ProtocolVersion = 4;
-  #hasVersion = false;
+  #entry: Entry | null = { clientId: '', hint: '', onAuth: null, abandonAuth: null };
   #client: Client | null = null;
   #assembly: FrameAssembly | null = null;
-  #paused = 0;
-  #isReading = true;
-  /** Bytes that came while an answer was awaited. */
+  /** A copy of what came while an answer was awaited. It stays while it is handled: its rest is not copied again. */
   #unread: Uint8Array | null = null;
-  /** What is being handled, when it is such a copy: its rest need not be copied again. */
-  #ownedInput: Uint8Array | null = null;
-  #onAuth: ((data: Uint8Array | null, method: string | null) => void | Promise<void>) | null = null;
-  #abandonAuth: (() => void) | null = null;
-  /** What the log adds to an error. */
-  #hint = '';
+  #pauses = 0;
   #keepAliveMs = 0;
   #lastPacketMs: number;
-  #lastSentMs = 0;
-  /** The link has bytes that the socket has not taken. */
-  #hasUnsent = false;
+  #stallWatch: StallWatch | null = null;
   /** The link has ended while an answer was awaited: what had come before is still handled. */
   #isLinkOver = false;
+  dueMs = 0;
+  timerIndex = NOT_SET;
+  timerOrder = 0;
 
   constructor(link: Link, parts: ConnectionParts) {
-    this.#link = link;
+    this.link = link;
     this.#parts = parts;
-    this.#context = parts.context;
-    this.channel = new Channel(link, parts.channelParts);
-    this.channel.onRelief = () => this.#onRelief();
-    this.channel.outbox.onUnsent = () => this.#watchStall();
-    this.#timer = new Timer(() => this.#onTimer());
+    this.channel = new Channel(this, parts.channelParts);
     const { timers, settings } = parts.context;
     this.#lastPacketMs = timers.now;
-    timers.add(this.#timer, this.#lastPacketMs + settings.connectDeadlineMs);
+    timers.add(this, this.#lastPacketMs + settings.connectDeadlineMs);
+  }
+
+  get clientId(): string {
+    return this.#client?.session.clientId ?? this.#entry?.clientId ?? '';
+  }
+
+  set clientId(clientId: string) {
+    if (this.#entry !== null) this.#entry.clientId = clientId;
   }
 
   get remoteAddress(): string {
-    return this.#link.remoteAddress;
+    return this.link.remoteAddress;
   }
 
   get remotePort(): number {
-    return this.#link.remotePort;
+    return this.link.remotePort;
   }
 
   get localPort(): number {
-    return this.#link.localPort;
+    return this.link.localPort;
   }
 
   get isOpen(): boolean {
@@ -124,26 +130,25 @@ export class Connection implements LinkEvents, Entrant {
 
   onBytes(bytes: Uint8Array, start: number, end: number): void {
     if (this.#phase === 'closing') return;
-    this.#context.counters.bytesReceived += end - start;
+    this.#parts.context.counters.bytesReceived += end - start;
     if (this.#isAwaitingAnswer) this.#keepUnread(bytes, start, end);
     else this.#consume(bytes, start, end);
   }
 
   onSent(byteCount: number): void {
-    this.#context.counters.bytesSent += byteCount;
+    this.#parts.context.counters.bytesSent += byteCount;
     const wasCongested = this.channel.isCongested;
-    this.channel.outbox.onSent(byteCount);
-    this.#lastSentMs = this.#context.timers.now;
-    if (this.channel.outbox.stuckBytes === 0) this.#hasUnsent = false;
-    if (wasCongested && !this.channel.isCongested) this.#onRelief();
+    this.channel.onSent(byteCount);
+    this.#stallWatch?.onSent(this.channel.stuckBytes);
+    if (wasCongested && !this.channel.isCongested) this.onRelief();
   }
 
   onEnd(end: LinkEnd): void {
-    const { timers, settings } = this.#context;
+    const { timers, settings } = this.#parts.context;
     this.#isLinkOver = true;
     if (this.#phase === 'connected' && end.kind === 'peer' && this.#isAwaitingAnswer) {
       // A client that publishes, disconnects and hangs up at once is heard to the end.
-      timers.add(this.#timer, timers.now + settings.connectDeadlineMs);
+      timers.add(this, timers.now + settings.connectDeadlineMs);
       return;
     }
     try {
@@ -156,77 +161,82 @@ export class Connection implements LinkEvents, Entrant {
   }
 
   #leaveHouse(): void {
-    this.channel.outbox.end();
+    this.channel.end();
     this.#parts.onGone(this);
   }
 
   // ------------------------------------------------------------------------------------------------- Entrant
 
-  readonly refuse = (reason: ReasonCode, words: EndReason): void => {
+  refuse(reason: ReasonCode, words: EndReason): void {
     if (this.#phase === 'closing') return;
     this.#sendConnack(reason);
     this.#close(words);
-  };
+  }
 
   beginAuth(abandon: () => void): void {
-    this.#abandonAuth = abandon;
+    if (this.#entry !== null) this.#entry.abandonAuth = abandon;
   }
 
   awaitAuth(next: (data: Uint8Array | null, method: string | null) => void | Promise<void>): void {
-    this.#onAuth = next;
+    if (this.#entry !== null) this.#entry.onAuth = next;
   }
 
   endAuth(): void {
-    this.#abandonAuth = null;
-    this.#onAuth = null;
+    if (this.#entry === null) return;
+    this.#entry.abandonAuth = null;
+    this.#entry.onAuth = null;
   }
 
   admit(client: Client, keepAliveSeconds: number): void {
-    const { timers, clients } = this.#context;
+    const { timers } = this.#parts.context;
     this.#client = client;
+    this.#entry = null;
     this.#phase = 'connected';
     this.#lastPacketMs = timers.now;
-    clients.set(client.identity.clientId, client);
     // [MQTT-3.1.2-22] 3.1.1: [MQTT-3.1.2-24]
     this.#keepAliveMs = keepAliveSeconds * 1500;
-    timers.remove(this.#timer);
-    if (this.#keepAliveMs > 0) timers.add(this.#timer, this.#lastPacketMs + this.#keepAliveMs);
+    timers.remove(this);
+    if (this.#keepAliveMs > 0) timers.add(this, this.#lastPacketMs + this.#keepAliveMs);
   }
 
   /** Ends the connection from our side: a v5 client is told why, unless it has had no CONNACK [MQTT-3.14.0-1]. */
-  readonly disconnect = (reason: ReasonCode, words: EndReason): void => {
+  disconnect(reason: ReasonCode, words: EndReason): void {
     if (this.#phase === 'closing') return;
-    if (this.#phase === 'connected' && this.#version === 5) this.#sendDisconnect(reason);
+    if (this.#phase === 'connected' && this.channel.version === 5) this.#sendDisconnect(reason);
     this.#close(words);
-  };
+  }
 
   /** Ends the connection without a word to the client. */
-  readonly leave = (words: EndReason | null): void => {
+  leave(words: EndReason | null): void {
     if (this.#phase !== 'closing') this.#close(words);
-  };
+  }
 
   // --------------------------------------------------------------------------------------------------- input
 
   #consume(bytes: Uint8Array, start: number, end: number): void {
+    const { counters, timers } = this.#parts.context;
+    const packetsBefore = counters.packetsReceived;
     try {
       this.#readFrames(bytes, start, end);
     } catch (error) {
       this.#fail(error);
     }
+    // Once for all packets of a chunk: the clock costs as much as a small packet's decoding.
+    if (counters.packetsReceived !== packetsBefore) this.#lastPacketMs = timers.now;
     if (this.#phase !== 'closing') this.#checkOutput();
   }
 
   #readFrames(bytes: Uint8Array, start: number, end: number): void {
     let at = start;
-    if (this.#assembly !== null) at = this.#continueFrame(this.#assembly, bytes, at, end);
-    const header = this.#header;
+    const { header } = this.#parts.context;
+    if (this.#assembly !== null) at = this.#continueFrame(this.#assembly, bytes, at, end, header);
     while (at < end && this.#mayRead()) {
       const status = readFrame(bytes, at, end, header);
       if (status !== FrameStatus.NeedMore) this.#checkFrame(header, header.bodyStart - at);
       else this.#checkFirstByte(bytes[at]!);
       if (status !== FrameStatus.Complete) {
-        this.#assembly = new FrameAssembly();
-        at = this.#continueFrame(this.#assembly, bytes, at, end);
+        this.#assembly = new FrameAssembly(status === FrameStatus.HeaderOnly ? header.bodyEnd - at : 0, end - at);
+        at = this.#continueFrame(this.#assembly, bytes, at, end, header);
         continue;
       }
       const frameStart = at;
@@ -237,21 +247,26 @@ export class Connection implements LinkEvents, Entrant {
   }
 
   /** @returns where the next frame begins, or `end`. */
-  #continueFrame(assembly: FrameAssembly, bytes: Uint8Array, start: number, end: number): number {
+  #continueFrame(assembly: FrameAssembly, bytes: Uint8Array, start: number, end: number, header: FrameHeader): number {
     let at = start;
-    while (at < end && assembly.status !== FrameStatus.Complete) {
-      const isNew = assembly.status === FrameStatus.NeedMore;
-      at = assembly.take(bytes, at, end);
-      const { header } = assembly;
-      if (isNew && assembly.status !== FrameStatus.NeedMore) {
-        this.#checkFrame(header, header.bodyStart);
-      }
+    if (!assembly.isMeasured) {
+      at = assembly.takeHeader(bytes, at, end, header);
+      if (!assembly.isMeasured) return at;
+      this.#checkFrame(header, header.bodyStart);
     }
-    if (assembly.status === FrameStatus.Complete) {
-      this.#assembly = null;
-      this.#take(this.#dispatch(assembly.bytes, 0, assembly.header));
-    } else if (assembly.status === FrameStatus.HeaderOnly && assembly.missingBytes > LARGE_REST_BYTES) {
-      this.#lastPacketMs = this.#context.timers.now;
+    at = assembly.takeBody(bytes, at, end);
+    if (assembly.missingBytes > 0) {
+      if (assembly.missingBytes > LARGE_REST_BYTES) this.#lastPacketMs = this.#parts.context.timers.now;
+      return at;
+    }
+    this.#assembly = null;
+    readFrame(assembly.bytes, 0, assembly.bytes.length, header);
+    const { context } = this.#parts;
+    context.isFrameKept = true;
+    try {
+      this.#take(this.#dispatch(assembly.bytes, 0, header));
+    } finally {
+      context.isFrameKept = false;
     }
     return at;
   }
@@ -263,10 +278,10 @@ export class Connection implements LinkEvents, Entrant {
   /** What can be refused before a body has come: the type in this phase, and the size. */
   #checkFrame(header: FrameHeader, headerBytes: number): void {
     this.#checkFirstByte(header.firstByte);
-    if (this.#hasVersion && this.#version === 5) requireShortest(header);
+    if (this.channel.version === 5) requireShortest(header);
     const type = header.firstByte >> 4;
     const bodyBytes = header.bodyEnd - header.bodyStart;
-    if (bodyBytes <= bodyBytesMax(type, this.#version, this.#context.settings, headerBytes)) return;
+    if (bodyBytes <= bodyBytesMax(type, this.channel.version, this.#parts.context.settings, headerBytes)) return;
     const statement = type === PacketType.Publish ? 'MQTT-3.2.2-15' : '';
     throw new ProtocolError(
       Reason.PacketTooLarge,
@@ -293,13 +308,12 @@ export class Connection implements LinkEvents, Entrant {
   }
 
   #dispatch(bytes: Uint8Array, frameStart: number, header: FrameHeader): void | Promise<void> {
-    const { counters, timers } = this.#context;
-    counters.packetsReceived += 1;
+    const { context } = this.#parts;
+    context.counters.packetsReceived += 1;
     const client = this.#client;
     if (client === null) return this.#dispatchEntry(bytes, header);
-    if (this.#keepAliveMs > 0) this.#lastPacketMs = timers.now;
     const handler = HANDLERS[header.firstByte >> 4];
-    return handler?.(this.#context, client, bytes, frameStart, header);
+    return handler?.(context, client, bytes, frameStart, header);
   }
 
   /** CONNECT, and AUTH or DISCONNECT while its answer is awaited. */
@@ -311,30 +325,29 @@ export class Connection implements LinkEvents, Entrant {
     }
     if (type === PacketType.Auth) {
       const packet = decodeAuth(bytes, header, 5);
-      const onAuth = this.#onAuth;
-      if (onAuth === null || packet.reason !== Reason.ContinueAuthentication) {
+      const entry = this.#entry;
+      const onAuth = entry?.onAuth ?? null;
+      if (entry === null || onAuth === null || packet.reason !== Reason.ContinueAuthentication) {
         throw new ProtocolError(Reason.ProtocolError, 'MQTT-4.12.0-3', 'AUTH that was not asked for');
       }
-      this.#onAuth = null;
+      entry.onAuth = null;
       return onAuth(packet.properties.authenticationData, packet.properties.authenticationMethod);
     }
     return this.#onConnect(bytes, header);
   }
 
   #onConnect(bytes: Uint8Array, header: FrameHeader): void | Promise<void> {
-    if (header.firstByte === TLS_HANDSHAKE_BYTE) this.#hint = TLS_HINT;
+    if (header.firstByte === TLS_HANDSHAKE_BYTE && this.#entry !== null) this.#entry.hint = TLS_HINT;
     const { version } = readProtocolVersion(bytes, header.bodyStart, header.bodyEnd);
-    this.#version = version;
-    this.#hasVersion = true;
-    if (version === 5) requireShortest(header);
     this.channel.setPeer({ version, packetBytesMax: Number.POSITIVE_INFINITY, aliasesMax: 0 });
+    if (version === 5) requireShortest(header);
     const packet = decodeConnect(bytes, header);
     this.clientId = packet.clientId;
     this.#phase = 'authenticating';
     const { maximumPacketSize, topicAliasMaximum } = packet.properties;
-    const aliasesMax = Math.min(topicAliasMaximum ?? 0, this.#context.settings.maxTopicAliasBroker);
+    const aliasesMax = Math.min(topicAliasMaximum ?? 0, this.#parts.context.settings.maxTopicAliasBroker);
     this.channel.setPeer({ version, packetBytesMax: maximumPacketSize ?? Number.POSITIVE_INFINITY, aliasesMax });
-    return handleConnect(this.#context, this, packet);
+    return handleConnect(this.#parts.context, this, packet);
   }
 
   // ------------------------------------------------------------------------------------- waiting for an answer
@@ -351,24 +364,23 @@ export class Connection implements LinkEvents, Entrant {
   #onAnswer(): void {
     if (this.#phase === 'closing') return;
     // First what came before, then what the link still has.
-    this.#paused &= ~PAUSED_FOR_ANSWER;
+    this.#pauses &= ~PAUSED_FOR_ANSWER;
     const unread = this.#unread;
-    this.#unread = null;
-    this.#ownedInput = unread;
     if (unread !== null) this.#consume(unread, 0, unread.length);
-    this.#ownedInput = null;
+    // All of it was handled; otherwise the rest stands there.
+    if (this.#unread === unread) this.#unread = null;
     if (!this.isOpen) return;
     if (this.#isLinkOver && !this.#isAwaitingAnswer) this.#close(CLOSED_BY_CLIENT);
     else this.#resumeReading();
   }
 
   get #isAwaitingAnswer(): boolean {
-    return (this.#paused & PAUSED_FOR_ANSWER) !== 0;
+    return (this.#pauses & PAUSED_FOR_ANSWER) !== 0;
   }
 
   #keepUnread(bytes: Uint8Array, start: number, end: number): void {
     const before = this.#unread;
-    if (before === null && bytes === this.#ownedInput) {
+    if (bytes === before) {
       this.#unread = bytes.subarray(start, end);
       return;
     }
@@ -379,17 +391,16 @@ export class Connection implements LinkEvents, Entrant {
   }
 
   #pause(why: number): void {
-    this.#paused |= why;
-    if (this.#isReading) this.#link.pause();
-    this.#isReading = false;
+    if ((this.#pauses & READING_IS_OFF) === 0) this.link.pause();
+    this.#pauses |= why | READING_IS_OFF;
   }
 
   #resumeReading(): void {
-    if (this.#isReading || this.#paused !== 0) return;
-    this.#isReading = true;
+    if (this.#pauses !== READING_IS_OFF) return;
+    this.#pauses = 0;
     // The silence was ours.
-    this.#lastPacketMs = this.#context.timers.now;
-    this.#link.resume();
+    this.#lastPacketMs = this.#parts.context.timers.now;
+    this.link.resume();
   }
 
   // -------------------------------------------------------------------------------------------------- output
@@ -397,7 +408,7 @@ export class Connection implements LinkEvents, Entrant {
   /** A client that does not take its answers is not read; one that takes nothing at all is ended. */
   #checkOutput(): void {
     const { channel } = this;
-    if (channel.outbox.pendingBytes > this.#context.settings.outboxBytesMax) {
+    if (channel.pendingBytes > this.#parts.context.settings.outboxBytesMax) {
       this.#destroy('it does not read what it is sent');
       return;
     }
@@ -405,36 +416,31 @@ export class Connection implements LinkEvents, Entrant {
   }
 
   /** Bytes wait for the socket: it must take some within the stated time. */
-  #watchStall(): void {
-    if (this.#phase === 'closing' || this.#hasUnsent) return;
-    const { settings, timers } = this.#context;
-    this.#hasUnsent = true;
-    this.#lastSentMs = timers.now;
-    this.#stallTimer ??= new Timer(() => this.#onStall());
-    // One that is set from an earlier wait looks again when it runs.
-    if (!this.#stallTimer.isSet) timers.add(this.#stallTimer, this.#lastSentMs + settings.stalledWriteMs);
+  onUnsent(): void {
+    if (this.#phase === 'closing') return;
+    const { settings, timers } = this.#parts.context;
+    this.#stallWatch ??= new StallWatch(timers, settings.stalledWriteMs, (isStalled) => this.#onWatched(isStalled));
+    this.#stallWatch.start();
   }
 
-  #onStall(): void {
-    if (this.#phase === 'closing' || this.#stallTimer === null || !this.#hasUnsent) return;
-    const { timers, settings } = this.#context;
-    const dueMs = this.#lastSentMs + settings.stalledWriteMs;
-    if (dueMs > timers.now) timers.add(this.#stallTimer, dueMs);
-    else this.#destroy('it takes no bytes');
+  /** The watch is over: the socket takes its bytes again, or it has not taken any for too long. */
+  #onWatched(isStalled: boolean): void {
+    this.#stallWatch = null;
+    if (isStalled) this.#destroy('it takes no bytes');
   }
 
   /** The socket or the journal has caught up: what waited in the session may go, and the client is read again. */
-  #onRelief(): void {
+  onRelief(): void {
     if (this.#phase === 'closing') return;
     // Not at once: this may be inside a send.
     this.#client?.session.outgoing.pumpLater();
     if (this.channel.isCongested || this.channel.heldCount > HELD_MAX) return;
-    this.#paused &= ~PAUSED_FOR_OUTPUT;
+    this.#pauses &= ~PAUSED_FOR_OUTPUT;
     this.#resumeReading();
   }
 
   #sendConnack(reason: ReasonCode): void {
-    const version = this.#version;
+    const { version } = this.channel;
     const code = version === 5 ? reason : connackReturnCode(reason);
     const packet = { type: 'connack', sessionPresent: false, reason: code, properties: EMPTY_PROPERTIES } as const;
     const bytes = encodeConnack(packet, version);
@@ -448,14 +454,15 @@ export class Connection implements LinkEvents, Entrant {
 
   // ----------------------------------------------------------------------------------------------------- end
 
-  #onTimer(): void {
-    const { timers, settings } = this.#context;
+  /** The deadline of CONNECT, of what a link that has ended still owes an answer to, or keep alive. */
+  onDue(): void {
+    const { timers, settings } = this.#parts.context;
     if (this.#isLinkOver) {
       this.#close(CLOSED_BY_CLIENT);
       return;
     }
     if (this.#phase !== 'connected') {
-      this.#context.log.write(
+      this.#parts.context.log.write(
         'notice',
         `Client ${this.#name()} has not completed CONNECT in ${settings.connectDeadlineMs / 1000} s.`,
       );
@@ -463,15 +470,15 @@ export class Connection implements LinkEvents, Entrant {
       return;
     }
     const dueMs = this.#lastPacketMs + this.#keepAliveMs;
-    if (this.#paused !== 0) timers.add(this.#timer, timers.now + this.#keepAliveMs);
-    else if (dueMs > timers.now) timers.add(this.#timer, dueMs);
+    if (this.#pauses !== 0) timers.add(this, timers.now + this.#keepAliveMs);
+    else if (dueMs > timers.now) timers.add(this, dueMs);
     else this.disconnect(Reason.KeepAliveTimeout, 'exceeded timeout');
   }
 
   /** Whatever decoding or handling has thrown. */
   #fail(error: unknown): void {
     if (this.#phase === 'closing') return;
-    const { counters, log } = this.#context;
+    const { counters, log } = this.#parts.context;
     if (!(error instanceof ProtocolError)) {
       counters.internalErrors += 1;
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -481,7 +488,7 @@ export class Connection implements LinkEvents, Entrant {
     }
     counters.protocolErrors += 1;
     const statement = error.statement === '' ? '' : ` [${error.statement}]`;
-    log.write('notice', `Protocol error from ${this.#name()}: ${error.message}${statement}${this.#hint}.`);
+    log.write('notice', `Protocol error from ${this.#name()}: ${error.message}${statement}${this.#entry?.hint ?? ''}.`);
     const words = wordsFor(error.reason);
     if (this.#phase === 'connected') this.disconnect(error.reason, words);
     else this.#failEntry(error.reason, words);
@@ -489,8 +496,7 @@ export class Connection implements LinkEvents, Entrant {
 
   /** Only a CONNECT whose version is known is answered; 3.x knows no code for a malformed one [MQTT-3.1.4-1]. */
   #failEntry(reason: ReasonCode, words: EndReason): void {
-    if (reason === Reason.UnsupportedProtocolVersion) this.#version = 4;
-    const isAnswered = reason === Reason.UnsupportedProtocolVersion || (this.#hasVersion && this.#version === 5);
+    const isAnswered = reason === Reason.UnsupportedProtocolVersion || this.channel.version === 5;
     if (isAnswered) this.#sendConnack(reason);
     this.#close(words);
   }
@@ -500,7 +506,7 @@ export class Connection implements LinkEvents, Entrant {
       this.#finish(words);
     } finally {
       if (this.#isLinkOver) this.#leaveHouse();
-      else this.#link.close(LINGER_MS);
+      else this.link.close(LINGER_MS);
     }
   }
 
@@ -509,27 +515,26 @@ export class Connection implements LinkEvents, Entrant {
       this.#finish(words);
     } finally {
       if (this.#isLinkOver) this.#leaveHouse();
-      else this.#link.destroy();
+      else this.link.destroy();
     }
   }
 
   /** Everything but the link: nothing more is sent, the session goes offline. */
   #finish(words: EndReason | null): void {
-    const { timers, clients, log } = this.#context;
+    const { timers, log } = this.#parts.context;
     this.#phase = 'closing';
-    timers.remove(this.#timer);
-    if (this.#stallTimer !== null) timers.remove(this.#stallTimer);
+    timers.remove(this);
+    this.#stallWatch?.end();
     this.channel.close();
     this.#assembly = null;
     this.#unread = null;
-    this.#abandonAuth?.();
+    this.#entry?.abandonAuth?.();
     this.endAuth();
     log.write('notice', `Client ${this.#name()} disconnected${words === null ? '' : `: ${words}`}.`);
     const client = this.#client;
     this.#client = null;
     if (client === null) return;
     client.reauthentication?.abandon();
-    if (clients.get(this.clientId) === client) clients.delete(this.clientId);
     client.session.detach();
   }
 

@@ -1,70 +1,67 @@
 /**
- * A frame that did not arrive in one piece, put together aside. The buffer grows with the bytes that have come, never
- * with the length that was announced, so that a peer gets no memory for a promise.
+ * A frame that did not arrive in one piece, put together aside. The buffer grows with the bytes that have come, to twice
+ * as many at most and never to the length that was announced, so that a peer gets no memory for a promise.
  */
-import { createFrameHeader, type FrameHeader, FrameStatus, readFrame } from '../../protocol/frame.ts';
+import { type FrameHeader, FrameStatus, readFrame } from '../../protocol/frame.ts';
+import { copyInto } from '../../protocol/write.ts';
 
 const FIRST_BYTES = 64;
-/** The longest fixed header. */
-const HEADER_BYTES_MAX = 5;
+/** Room made, as a multiple of what has come. */
+const GROWTH = 2;
 
 export class FrameAssembly {
-  readonly header: FrameHeader = createFrameHeader();
-  #bytes = new Uint8Array(FIRST_BYTES);
+  #bytes: Uint8Array;
   #length = 0;
-  #status: FrameStatus = FrameStatus.NeedMore;
+  /** Bytes of the whole frame; 0 = not known yet. */
+  #frameBytes: number;
 
+  /** `frameBytes`: size of the whole frame, 0 when its fixed header is not complete; `comingBytes`: what is there of it. */
+  constructor(frameBytes: number, comingBytes: number) {
+    this.#frameBytes = frameBytes;
+    this.#bytes = new Uint8Array(Math.max(FIRST_BYTES, Math.min(frameBytes, GROWTH * comingBytes)));
+  }
+
+  /** The frame, from 0 on, once nothing is missing. */
   get bytes(): Uint8Array {
     return this.#bytes;
   }
 
-  /** `HeaderOnly`: the frame's size is known; `Complete`: `bytes` holds it, from 0 to `header.bodyEnd`. */
-  get status(): FrameStatus {
-    return this.#status;
+  /** True: the fixed header is there, so `missingBytes` is known. */
+  get isMeasured(): boolean {
+    return this.#frameBytes > 0;
   }
 
-  /** Bytes of the frame that are still missing, once its size is known. */
+  /** Bytes of the frame that are still missing. */
   get missingBytes(): number {
-    return this.header.bodyEnd - this.#length;
+    return this.#frameBytes - this.#length;
   }
 
   /**
-   * Takes what belongs to this frame.
-   * @returns the offset of the first byte that does not. May stop once when the size becomes known, so that the caller
-   *   can check it: call again while bytes are left and the status is not `Complete`.
-   * @throws ProtocolError when the fixed header is malformed.
+   * Takes bytes of the fixed header, until the frame `isMeasured`; then `into` is filled.
+   * @returns the offset of the first byte that was not taken. @throws ProtocolError when the header is malformed.
    */
-  take(bytes: Uint8Array, start: number, end: number): number {
-    if (this.#status === FrameStatus.NeedMore) return this.#takeHeader(bytes, start, end);
-    const taken = Math.min(end - start, this.missingBytes);
-    this.#append(bytes, start, start + taken);
-    if (this.missingBytes === 0) this.#status = FrameStatus.Complete;
-    return start + taken;
-  }
-
-  #takeHeader(bytes: Uint8Array, start: number, end: number): number {
+  takeHeader(bytes: Uint8Array, start: number, end: number, into: FrameHeader): number {
     let at = start;
-    while (at < end && this.#length < HEADER_BYTES_MAX && this.#status === FrameStatus.NeedMore) {
-      this.#append(bytes, at, at + 1);
-      at += 1;
-      this.#status = readFrame(this.#bytes, 0, this.#length, this.header);
+    while (at < end && !this.isMeasured) {
+      this.#bytes[this.#length++] = bytes[at++]!;
+      if (readFrame(this.#bytes, 0, this.#length, into) !== FrameStatus.NeedMore) this.#frameBytes = into.bodyEnd;
     }
     return at;
   }
 
-  #append(bytes: Uint8Array, start: number, end: number): void {
-    const needed = this.#length + end - start;
+  /** Takes what belongs to this frame, once it `isMeasured`. @returns the offset of the first byte that does not. */
+  takeBody(bytes: Uint8Array, start: number, end: number): number {
+    const taken = Math.min(end - start, this.missingBytes);
+    const needed = this.#length + taken;
     if (needed > this.#bytes.length) this.#grow(needed);
-    for (let at = start; at < end && end - start <= HEADER_BYTES_MAX; at += 1)
-      this.#bytes[this.#length + at - start] = bytes[at]!;
-    if (end - start > HEADER_BYTES_MAX) this.#bytes.set(bytes.subarray(start, end), this.#length);
+    copyInto(bytes, start, start + taken, this.#bytes, this.#length);
     this.#length = needed;
+    return start + taken;
   }
 
   #grow(needed: number): void {
-    const total = this.#status === FrameStatus.NeedMore ? needed : this.header.bodyEnd;
-    const grown = new Uint8Array(Math.max(needed, Math.min(total, 2 * this.#bytes.length)));
-    grown.set(this.#bytes.subarray(0, this.#length));
+    const grown = new Uint8Array(Math.min(this.#frameBytes, GROWTH * needed));
+    copyInto(this.#bytes, 0, this.#length, grown, 0);
     this.#bytes = grown;
   }
 }

@@ -13,6 +13,9 @@ import type { Qos } from '../../protocol/version.ts';
 
 export const NO_BYTES: Uint8Array = new Uint8Array(0);
 
+/** Payloads of at least this many bytes are not copied when the frame around them can be kept instead. */
+const KEPT_PAYLOAD_BYTES = 4096;
+
 /** What may be read of a message, borrowed or owned. */
 export interface Message {
   readonly topic: TopicName;
@@ -29,6 +32,11 @@ export interface Message {
   readonly bytes: Uint8Array;
   readonly payloadStart: number;
   readonly payloadEnd: number;
+  /**
+   * Another number for each message that one reused object stands for. Absent: it may stand for another one at the next
+   * look, so that nothing may be remembered of it.
+   */
+  readonly serial?: number;
   own(): OwnedMessage;
 }
 
@@ -43,7 +51,7 @@ export class OwnedMessage implements Message {
   readonly payloadStart = 0;
   readonly payloadEnd: number;
 
-  constructor(fields: Omit<Message, 'payloadStart' | 'payloadEnd' | 'own'>) {
+  constructor(fields: Omit<Message, 'payloadStart' | 'payloadEnd' | 'serial' | 'own'>) {
     this.topic = fields.topic;
     this.qos = fields.qos;
     this.retain = fields.retain;
@@ -52,6 +60,10 @@ export class OwnedMessage implements Message {
     this.publisherId = fields.publisherId;
     this.bytes = fields.bytes;
     this.payloadEnd = fields.bytes.length;
+  }
+
+  get serial(): number {
+    return 0;
   }
 
   own(): OwnedMessage {
@@ -70,6 +82,9 @@ export class BorrowedMessage implements Message {
   bytes: Uint8Array = NO_BYTES;
   payloadStart = 0;
   payloadEnd = 0;
+  serial = 0;
+  /** `bytes` will not be used again by whoever owns them: they may be kept. */
+  isFrameKept = false;
   #owned: OwnedMessage | null = null;
 
   constructor(topic: TopicName) {
@@ -79,13 +94,20 @@ export class BorrowedMessage implements Message {
   /** Makes it stand for the next PUBLISH: forgets the copy made for the last one. */
   renew(): void {
     this.#owned = null;
+    this.serial += 1;
   }
 
   own(): OwnedMessage {
     if (this.#owned !== null) return this.#owned;
     const { topic, qos, retain, expiresAtMs, publisherId, forwardedProperties } = this;
-    const bytes = copyBytes(this.bytes, this.payloadStart, this.payloadEnd);
+    const bytes = this.#ownPayload();
     this.#owned = new OwnedMessage({ topic, qos, retain, expiresAtMs, forwardedProperties, publisherId, bytes });
     return this.#owned;
+  }
+
+  #ownPayload(): Uint8Array {
+    const { bytes, payloadStart, payloadEnd } = this;
+    const isKept = this.isFrameKept && payloadEnd - payloadStart >= KEPT_PAYLOAD_BYTES;
+    return isKept ? bytes.subarray(payloadStart, payloadEnd) : copyBytes(bytes, payloadStart, payloadEnd);
   }
 }

@@ -66,11 +66,6 @@ export class LevelTable {
     return text === '+' ? PLUS : this.find(text);
   }
 
-  /** The text of a level in use. */
-  textOf(number: number): string {
-    return this.#texts.get(number) ?? NO_TEXT;
-  }
-
   /** Counts one more use of a level of a filter. @returns its number. */
   use(text: string): number {
     if (text === '+') return PLUS;

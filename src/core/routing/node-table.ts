@@ -5,21 +5,25 @@
 import { assert } from '../../base/assert.ts';
 import { NumberPool } from './number-pool.ts';
 import { PagedArray } from './paged-array.ts';
+import { PagedInts } from './paged-ints.ts';
 import type { FilterEntry } from './subscribers.ts';
 
 export const ROOT = 0;
 
 /** What `NodeRef` has room for, without the one that would look like NO_EDGE. Memory ends long before. */
 const NODES_MAX = (1 << 26) - 1;
-const CHILD_COUNTS_MIN = 1024;
 
 export class NodeTable {
   /** What filters that end at the node have. */
   readonly here = new PagedArray<FilterEntry>();
   /** What filters that end with `#` below the node have. */
   readonly below = new PagedArray<FilterEntry>();
-  #childCounts = new Int32Array(CHILD_COUNTS_MIN);
+  readonly #childCounts = new PagedInts(1);
   readonly #numbers = new NumberPool(ROOT + 1);
+
+  constructor() {
+    this.#childCounts.reach(ROOT);
+  }
 
   /** Nodes in use, the root included. */
   get count(): number {
@@ -29,11 +33,7 @@ export class NodeTable {
   create(): number {
     const node = this.#numbers.take();
     assert(node < NODES_MAX, 'the tree of filters has room for a node');
-    if (node >= this.#childCounts.length) {
-      const grown = new Int32Array(this.#childCounts.length * 2);
-      grown.set(this.#childCounts);
-      this.#childCounts = grown;
-    }
+    this.#childCounts.reach(node);
     return node;
   }
 
@@ -44,8 +44,8 @@ export class NodeTable {
 
   /** Counts a literal child more or less. @returns how many there are now. */
   countLiteral(node: number, change: 1 | -1): number {
-    const count = (this.#childCounts[node] ?? 0) + change;
-    this.#childCounts[node] = count;
+    const count = this.#childCounts.get(node, 0) + change;
+    this.#childCounts.set(node, 0, count);
     return count;
   }
 }

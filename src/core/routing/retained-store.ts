@@ -3,22 +3,41 @@
  * that agree with it. Rejected: a map by topic beside the tree, which would find a topic in one step and double what the
  * store needs per message.
  *
+ * A message is bytes in a page that many share, and its topic is the way to its node: a million of them are a few
+ * thousand objects, so that the garbage collector has nothing to walk. Messages of more than 4 KiB are objects.
+ *
  * Invariant: a node other than the root has a message or a child. Whether a message has expired is the caller's matter.
  */
-import type { OwnedMessage } from '../model/message.ts';
-import { RetainedCursor } from './retained-cursor.ts';
+import { assert } from '../../base/assert.ts';
+import type { TopicName } from '../../protocol/topic.ts';
+import type { Message, OwnedMessage } from '../model/message.ts';
+import type { HandOutBudget } from './hand-out-budget.ts';
+import { PagedArray } from './paged-array.ts';
+import { RetainedCursor, type RetainedReader } from './retained-cursor.ts';
+import { LARGE, NONE } from './retained-nodes.ts';
+import { isSmall, RetainedRecords, RetainedView } from './retained-records.ts';
 import { RetainedTree } from './retained-tree.ts';
 
 export type { RetainedCursor };
 
 export class RetainedStore {
   readonly #tree: RetainedTree;
+  readonly #records = new RetainedRecords((node, ref) => this.#tree.nodes.setRecord(node, ref));
+  /** By node: messages that are too large for a record. */
+  readonly #large = new PagedArray<OwnedMessage>();
+  readonly #view = new RetainedView();
+  readonly #reader: RetainedReader;
   #count = 0;
   #bytes = 0;
 
-  /** `seed`: any number that clients cannot know, so that they cannot choose topics that slow the store down. */
-  constructor(seed = 0) {
-    this.#tree = new RetainedTree(seed);
+  /**
+   * `seed`: any number that clients cannot know, so that they cannot choose topics that slow the store down. `budget`:
+   * what all its cursors together may do in one turn; null = no bound.
+   */
+  constructor(seed = 0, budget: HandOutBudget | null = null) {
+    const tree = new RetainedTree(seed);
+    this.#tree = tree;
+    this.#reader = { tree, budget, read: (node, topic, topicEnd) => this.#read(node, topic, topicEnd) };
   }
 
   get count(): number {
@@ -27,7 +46,7 @@ export class RetainedStore {
 
   /** Nodes in use: shows that nothing is left behind. */
   get nodeCount(): number {
-    return this.#tree.nodeCount;
+    return this.#tree.nodes.count;
   }
 
   /** Payload bytes of all retained messages. */
@@ -36,42 +55,74 @@ export class RetainedStore {
   }
 
   /**
-   * Keeps the message for its topic [MQTT-3.3.1-5]; one with an empty payload removes instead [MQTT-3.3.1-6] and is never
-   * kept [MQTT-3.3.1-7]. @returns the message that was kept there before, or null.
+   * Keeps a copy of the message for its topic [MQTT-3.3.1-5]; one with an empty payload removes instead [MQTT-3.3.1-6] and
+   * is never kept [MQTT-3.3.1-7]. @returns false when it removed, or there was nothing to remove.
    */
-  set(message: OwnedMessage): OwnedMessage | null {
-    if (payloadBytes(message) === 0) return this.remove(message.topic.text);
-    const node = this.#tree.makeNode(message.topic.text);
-    const replaced = node.message;
-    node.message = message;
-    if (replaced === null) this.#count += 1;
-    else this.#bytes -= payloadBytes(replaced);
-    this.#bytes += payloadBytes(message);
-    return replaced;
+  set(message: Message): boolean {
+    const payloadBytes = message.payloadEnd - message.payloadStart;
+    if (payloadBytes === 0) {
+      this.remove(message.topic);
+      return false;
+    }
+    const { nodes } = this.#tree;
+    const node = this.#tree.makeNode(message.topic.bytes);
+    const present = nodes.recordOf(node);
+    if (present === NONE) this.#count += 1;
+    else this.#bytes -= this.#payloadBytes(node);
+    this.#bytes += payloadBytes;
+    if (isSmall(message)) {
+      if (present === LARGE) this.#large.set(node, undefined);
+      nodes.setRecord(node, this.#records.put(node, message, present === LARGE ? NONE : present));
+      return true;
+    }
+    if (present !== NONE && present !== LARGE) this.#records.remove(present);
+    this.#large.set(node, message.own());
+    nodes.setRecord(node, LARGE);
+    return true;
   }
 
-  /** @returns the message that was kept there, or null. */
-  remove(topic: string): OwnedMessage | null {
-    const node = this.#tree.findNode(topic);
-    const removed = node?.message ?? null;
-    if (node === null || removed === null) return null;
-    node.message = null;
+  /** @returns false when nothing was kept there. */
+  remove(topic: TopicName): boolean {
+    const { nodes } = this.#tree;
+    const node = this.#tree.findNode(topic.bytes);
+    const ref = node === NONE ? NONE : nodes.recordOf(node);
+    if (ref === NONE) return false;
     this.#count -= 1;
-    this.#bytes -= payloadBytes(removed);
-    this.#tree.prune(topic);
-    return removed;
+    this.#bytes -= this.#payloadBytes(node);
+    nodes.setRecord(node, NONE);
+    if (ref === LARGE) this.#large.set(node, undefined);
+    else this.#records.remove(ref);
+    this.#tree.prune(node);
+    return true;
   }
 
-  get(topic: string): OwnedMessage | null {
-    return this.#tree.findNode(topic)?.message ?? null;
+  /** A copy of what is kept for a topic, or null. */
+  get(topic: TopicName): OwnedMessage | null {
+    const node = this.#tree.findNode(topic.bytes);
+    if (node === NONE || this.#tree.nodes.recordOf(node) === NONE) return null;
+    return this.#read(node, topic.bytes, topic.bytes.length).own();
   }
 
-  /** The messages whose topics match a filter (without its share prefix), to be read in slices. */
-  cursor(filter: string): RetainedCursor {
-    return new RetainedCursor(this.#tree, filter);
+  /** The messages whose topics match a filter (without its share prefix) and that are wanted, to be read in slices. */
+  cursor(filter: string, isWanted: (message: Message) => boolean = () => true): RetainedCursor {
+    return new RetainedCursor(this.#reader, filter, isWanted);
   }
-}
 
-function payloadBytes(message: OwnedMessage): number {
-  return message.payloadEnd - message.payloadStart;
+  #read(node: number, topic: Uint8Array, topicEnd: number): Message {
+    const ref = this.#tree.nodes.recordOf(node);
+    if (ref === LARGE) return this.#largeAt(node);
+    this.#records.read(ref, topic, topicEnd, this.#view);
+    return this.#view;
+  }
+
+  #payloadBytes(node: number): number {
+    const ref = this.#tree.nodes.recordOf(node);
+    return ref === LARGE ? this.#largeAt(node).payloadEnd : this.#records.payloadBytes(ref);
+  }
+
+  #largeAt(node: number): OwnedMessage {
+    const message = this.#large.get(node);
+    assert(message !== undefined, 'a message that is too large for a record is kept');
+    return message;
+  }
 }

@@ -3,6 +3,7 @@
  * subscribed, picks the member of each shared group and offers the message to each. Who gets it how is the target's
  * matter.
  */
+import type { Turn } from '../../base/turn.ts';
 import type { TopicFilter, TopicName } from '../../protocol/topic.ts';
 import { higherQos } from '../../protocol/version.ts';
 import type { Delivery } from '../model/delivery.ts';
@@ -11,6 +12,7 @@ import type { Message } from '../model/message.ts';
 import type { RetainedSource } from '../model/retained-source.ts';
 import type { Subscription } from '../model/subscription.ts';
 import type { Journal, Ticket } from '../ports.ts';
+import { HandOutBudget } from './hand-out-budget.ts';
 import { MatchCache, type MatchResult } from './match-cache.ts';
 import { RetainedStore } from './retained-store.ts';
 import { TopicTree } from './topic-tree.ts';
@@ -20,6 +22,7 @@ export interface RouterParts {
   /** True: a copy for each matching subscription. False: one copy per target, see `mergeByTarget`. */
   readonly allowDuplicateMessages: boolean;
   readonly monotonicMs: () => number;
+  readonly turn: Turn;
   /** A number that clients cannot know, so that they cannot choose topics whose hashes collide. */
   readonly seed: number;
 }
@@ -29,13 +32,21 @@ export class Router {
   readonly retained: RetainedStore;
   readonly #cache: MatchCache;
   readonly #parts: RouterParts;
+  /** Removes a retained message that has expired. */
+  readonly #isAlive = (message: Message): boolean => {
+    const { journal, monotonicMs } = this.#parts;
+    if (message.expiresAtMs === Number.POSITIVE_INFINITY || message.expiresAtMs > monotonicMs()) return true;
+    const { topic } = message.own();
+    if (this.retained.remove(topic) && !journal.isVolatile) journal.append({ kind: 'retained-removed', topic });
+    return false;
+  };
   /** Whether the last message had any matching subscription. */
   hadMatch = false;
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
     this.tree = new TopicTree(parts.seed);
-    this.retained = new RetainedStore(parts.seed);
+    this.retained = new RetainedStore(parts.seed, new HandOutBudget(parts.turn, parts.monotonicMs));
     this.#cache = new MatchCache(this.tree);
   }
 
@@ -45,27 +56,21 @@ export class Router {
    */
   distribute(message: Message): Ticket {
     const stored = message.retain ? this.#retain(message) : 0;
-    const match = this.#cache.lookup(message.topic.text);
+    const match = this.#cache.lookup(message.topic);
     this.hadMatch = match.subscriptions.length > 0 || match.groups.length > 0;
     return Math.max(stored, this.#offerAll(message, match));
   }
 
   /** Whether a durable session would get a message on this topic. */
   hasDurableReceiver(topic: TopicName): boolean {
-    const match = this.#cache.lookup(topic.text);
+    const match = this.#cache.lookup(topic);
     // A group's member is not known before the pick: it counts.
     return match.groups.length > 0 || match.subscriptions.some((subscription) => subscription.target.isDurable);
   }
 
   /** The retained messages for a new subscription; those that have expired are removed on the way. */
   retainedFor(filter: TopicFilter): RetainedSource {
-    const cursor = this.retained.cursor(filter.filter);
-    return {
-      get isDone() {
-        return cursor.isDone;
-      },
-      next: (limit) => cursor.next(limit).filter((message) => this.#isAlive(message)),
-    };
+    return this.retained.cursor(filter.filter, this.#isAlive);
   }
 
   /**
@@ -75,7 +80,7 @@ export class Router {
   moveShared(delivery: Delivery, from: DeliveryTarget): boolean {
     const { shared, message } = delivery;
     if (shared === null) return false;
-    const match = this.#cache.lookup(message.topic.text);
+    const match = this.#cache.lookup(message.topic);
     const group = match.groups.find((candidate) => candidate.filterText === shared.filter.text);
     // One that has ended may still stand in the group, and keeps nothing.
     const canKeep = from.isDurable && group?.has(from) === true;
@@ -90,15 +95,13 @@ export class Router {
     const { journal } = this.#parts;
     const isEmpty = message.payloadEnd === message.payloadStart;
     if (isEmpty) {
-      const removed = this.retained.remove(message.topic.text);
-      if (removed === null || journal.isVolatile) return 0;
+      if (!this.retained.remove(message.topic) || journal.isVolatile) return 0;
       return journal.append({ kind: 'retained-removed', topic: message.topic });
     }
-    const owned = message.own();
-    this.retained.set(owned);
+    this.retained.set(message);
     if (journal.isVolatile) return 0;
-    const ticket = journal.append({ kind: 'retained', message: owned });
-    return owned.qos === 0 ? 0 : ticket;
+    const ticket = journal.append({ kind: 'retained', message: message.own() });
+    return message.qos === 0 ? 0 : ticket;
   }
 
   #offerAll(message: Message, match: MatchResult): Ticket {
@@ -117,16 +120,6 @@ export class Router {
       if (picked !== null) ticket = Math.max(ticket, picked.target.offer(message, picked, false));
     }
     return ticket;
-  }
-
-  #isAlive(message: Message): boolean {
-    if (message.expiresAtMs === Number.POSITIVE_INFINITY || message.expiresAtMs > this.#parts.monotonicMs())
-      return true;
-    const removed = this.retained.remove(message.topic.text);
-    if (removed !== null && !this.#parts.journal.isVolatile) {
-      this.#parts.journal.append({ kind: 'retained-removed', topic: message.topic });
-    }
-    return false;
   }
 }
 

@@ -1,6 +1,6 @@
 /** What the tests of routing share: a matcher written straight from section 4.7, random topics and filters, targets. */
 import fc from 'fast-check';
-import { parseTopicFilter, parseTopicName } from '../../protocol/topic.ts';
+import { parseTopicFilter, parseTopicName, type TopicName } from '../../protocol/topic.ts';
 import type { DeliveryTarget } from '../model/delivery-target.ts';
 import { NO_BYTES, OwnedMessage } from '../model/message.ts';
 import type { Subscription } from '../model/subscription.ts';
@@ -69,11 +69,15 @@ export function subscribe(target: DeliveryTarget, text: string, qos: 0 | 1 | 2 =
   return { target, filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0, identifiers: null };
 }
 
+export function nameOf(text: string): TopicName {
+  const topic = parseTopicName(text);
+  if (topic === null) throw new Error(`not a topic name: ${text}`);
+  return topic;
+}
+
 export function retained(topicName: string, payload = 'x'): OwnedMessage {
-  const topic = parseTopicName(topicName);
-  if (topic === null) throw new Error(`not a topic name: ${topicName}`);
   return new OwnedMessage({
-    topic,
+    topic: nameOf(topicName),
     qos: 0,
     retain: true,
     expiresAtMs: Infinity,

@@ -7,7 +7,6 @@
  *            --> else: the queue (bounded; the newest is dropped when it is full)
  *      pump  --> again (after a reconnect) --> queue --> retained messages of new subscriptions
  */
-import { Timer } from '../../base/timer-queue.ts';
 import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
 import { lowerQos, type Qos } from '../../protocol/version.ts';
 import type { Channel } from '../delivery/channel.ts';
@@ -15,8 +14,8 @@ import type { Delivery } from '../model/delivery.ts';
 import type { Message } from '../model/message.ts';
 import type { RetainedSource } from '../model/retained-source.ts';
 import type { Subscription } from '../model/subscription.ts';
-import type { Identity, QueueRow, Ticket } from '../ports.ts';
-import { type InflightEntry, InflightWindow } from './inflight-window.ts';
+import type { Identity, JournalRecord, Ticket } from '../ports.ts';
+import { type InflightEntry, InflightWindow, isQos2, PACKET_ID_MAX } from './inflight-window.ts';
 import type { SessionParts } from './session-parts.ts';
 import { SessionQueue } from './session-queue.ts';
 
@@ -25,8 +24,6 @@ const RETAINED_SLICE = 64;
 const RETAINED_PER_TURN = 1024;
 /** Retained messages looked at when a client leaves before it was handed all of them. */
 const RETAINED_KEPT_MAX = 2048;
-/** Milliseconds until a read of the queue that failed is tried again. */
-const READ_RETRY_MS = 1000;
 /** Rows of the queue let go in one turn. */
 const QUEUED_PER_TURN = 4096;
 
@@ -35,28 +32,30 @@ interface RetainedFeed {
   readonly subscription: Subscription;
 }
 
+/** What only a busy session needs (window, queue, feeds) is there while it needs it: most are idle most of the time. */
 export class Outgoing {
-  readonly window = new InflightWindow();
-  readonly queue: SessionQueue;
-  readonly #clientId: string;
-  readonly #parts: SessionParts;
-  /** By filter, in order of subscribing: there are no more of them than subscriptions. */
-  readonly #feeds = new Map<string, RetainedFeed>();
   readonly #identity: Identity;
-  #isDurable: boolean;
+  readonly #parts: SessionParts;
   #channel: Channel | null = null;
+  /** Messages in flight; null = none. */
+  #window: InflightWindow | null = null;
+  /** Messages in flight that this connection allows. */
+  #windowMax = PACKET_ID_MAX;
+  /** The packet id that was given out last. */
+  #lastPacketId = 0;
+  /** Null = nothing waits. */
+  #queue: SessionQueue | null = null;
+  /** By filter, in order of subscribing: there are no more of them than subscriptions. Null = none. */
+  #feeds: Map<string, RetainedFeed> | null = null;
+  #isDurable: boolean;
   #isPumpDue = false;
   #isPumping = false;
   #saidDropping = false;
-  #saidReadFailed = false;
-  #readRetry: Timer | null = null;
 
   constructor(identity: Identity, isDurable: boolean, parts: SessionParts) {
-    this.#clientId = identity.clientId;
     this.#identity = identity;
     this.#isDurable = isDurable;
     this.#parts = parts;
-    this.queue = new SessionQueue(identity.clientId, parts.durability.journal, parts.settings.queueHeadMax);
   }
 
   /** A connection for this session: everything unfinished is sent again, then the queue. */
@@ -64,38 +63,45 @@ export class Outgoing {
     this.#channel = channel;
     this.#isDurable ||= isDurable;
     this.#saidDropping = false;
-    this.window.restart(windowMax);
+    this.#windowMax = Math.min(windowMax, PACKET_ID_MAX);
+    this.#window?.restart(this.#windowMax);
     this.pump();
   }
 
   /** The connection is gone. What is queued stays; shared messages that were not sent go to other members by `move`. */
   detach(move: (delivery: Delivery) => boolean, isKept: boolean): void {
     this.#channel = null;
-    for (const entry of this.window.entries()) {
+    for (const entry of this.#window?.entries() ?? []) {
       // It waited for the journal until the end: it never left.
-      if (entry.qos === 2 && !this.#parts.durability.isDurable(entry.ticket)) entry.wasSent = false;
+      if (isQos2(entry) && !this.#parts.durability.isDurable(entry.ticket)) entry.wasSent = false;
     }
     if (this.#isDurable && isKept) this.#keepFeeds();
-    this.#feeds.clear();
-    this.queue.moveOut(({ delivery, position }) => {
+    this.#feeds = null;
+    this.#queue?.moveOut((delivery, position) => {
       const isMoved = delivery.shared !== null && move(delivery);
       if (!isMoved && this.#keepsOffline(delivery.qos)) return false;
-      this.queue.done(position);
+      this.#done(position);
       return true;
     });
+    this.#dropSpareQueue();
   }
 
   end(): void {
     this.#channel = null;
-    if (this.#readRetry !== null) this.#parts.timers.remove(this.#readRetry);
-    this.#feeds.clear();
-    this.queue.end();
-    this.window.clear();
+    this.#feeds = null;
+    this.#queue?.end();
+    this.#queue = null;
+    this.#window = null;
   }
 
   get hasRoom(): boolean {
     const channel = this.#channel;
-    return channel !== null && !channel.isCongested && this.window.hasRoom && this.queue.count === 0;
+    return channel !== null && !channel.isCongested && this.#windowRoom > 0 && this.#queuedCount === 0;
+  }
+
+  /** Whether a message with this packet id is not finished yet. */
+  isInFlight(packetId: number): boolean {
+    return this.#entry(packetId) !== undefined;
   }
 
   /** See DeliveryTarget.offer. */
@@ -104,18 +110,19 @@ export class Outgoing {
     const retain = isRetained || (subscription.retainAsPublished && message.retain);
     const channel = this.#channel;
     // [MQTT-3.8.3-3], also for what the client has retained itself.
-    if (subscription.noLocal && message.publisherId === this.#clientId) return 0;
+    if (subscription.noLocal && message.publisherId === this.#identity.clientId) return 0;
     if (channel === null && !this.#keepsOffline(qos)) return 0;
     if (!this.#mayReceive(message)) return this.#drop();
     if (this.#isExpired(message)) return this.#expire();
     if (qos === 0) return this.#offerQos0(message, subscription, retain);
-    const delivery = this.#delivery(message, subscription, qos, retain);
-    if (channel !== null && this.hasRoom) return this.#start(channel, delivery, null);
+    const delivery = this.#parts.deliveries.make(message, subscription, qos, retain);
+    if (channel !== null && this.hasRoom) return this.#pass(channel, delivery);
     return this.#enqueue(delivery);
   }
 
   /** Hands out the retained messages of a new subscription, as fast as the client takes them. */
   feed(source: RetainedSource, subscription: Subscription): void {
+    this.#feeds ??= new Map();
     this.#feeds.delete(subscription.filter.text);
     this.#feeds.set(subscription.filter.text, { source, subscription });
     this.pump();
@@ -123,42 +130,44 @@ export class Outgoing {
 
   /** The subscription is gone or replaced: no more of its retained messages [MQTT-3.10.4-2]. */
   stopFeed(filterText: string): void {
-    if (this.#feeds.delete(filterText) && this.#feeds.size > 0) this.pumpLater();
+    if (this.#feeds?.has(filterText) !== true) return;
+    this.#dropFeed(this.#feeds, filterText);
+    if (this.#feeds !== null) this.pumpLater();
   }
 
   /** The client has subscribed anew without asking for retained messages: those on their way follow the new options. */
   replaceFeed(subscription: Subscription): void {
-    const feed = this.#feeds.get(subscription.filter.text);
-    if (feed !== undefined) this.#feeds.set(subscription.filter.text, { source: feed.source, subscription });
+    const feed = this.#feeds?.get(subscription.filter.text);
+    if (feed !== undefined) this.#feeds?.set(subscription.filter.text, { source: feed.source, subscription });
   }
 
   /** PUBACK. @returns false: it belongs to nothing that was sent with QoS 1. */
   onPuback(packetId: number): boolean {
-    const entry = this.window.get(packetId);
-    if (entry === undefined || entry.qos !== 1) return false;
+    const entry = this.#entry(packetId);
+    if (entry === undefined || isQos2(entry)) return false;
     this.#finish(entry);
     return true;
   }
 
   /** PUBREC [MQTT-4.3.3-4]. @returns false: the packet id is not in use for a QoS 2 message. */
   onPubrec(packetId: number, reason: ReasonCode): boolean {
-    const entry = this.window.get(packetId);
-    if (entry === undefined || entry.qos !== 2) return false;
+    const entry = this.#entry(packetId);
+    if (entry === undefined || !isQos2(entry)) return false;
     if (reason >= Reason.UnspecifiedError) {
       this.#finish(entry);
       return true;
     }
-    entry.state = 'released';
     entry.delivery = null;
-    const ticket = this.#tell({ kind: 'released', clientId: this.#clientId, position: entry.position }, entry);
+    const { clientId } = this.#identity;
+    const ticket = this.#tell({ kind: 'released', clientId, position: entry.position }, entry);
     this.#channel?.ack(ticket, 'pubrel', packetId, Reason.Success);
     return true;
   }
 
   /** PUBCOMP. @returns false: unknown packet id. */
   onPubcomp(packetId: number): boolean {
-    const entry = this.window.get(packetId);
-    if (entry === undefined || entry.state !== 'released') return false;
+    const entry = this.#entry(packetId);
+    if (entry === undefined || entry.delivery !== null) return false;
     this.#finish(entry);
     return true;
   }
@@ -182,8 +191,8 @@ export class Outgoing {
   }
 
   #pumpAgain(channel: Channel): void {
-    while (!channel.isCongested) {
-      const entry = this.window.nextAgain();
+    while (this.#window !== null && !channel.isCongested) {
+      const entry = this.#window.nextAgain();
       if (entry === undefined) return;
       this.#sendAgain(channel, entry);
     }
@@ -195,10 +204,8 @@ export class Outgoing {
       channel.ack(0, 'pubrel', packetId, Reason.Success);
       return;
     }
-    if (
-      !this.#mayReceive(delivery.message) ||
-      !channel.publishFits(delivery.message, entry.qos, delivery.subscriptionIdentifiers)
-    ) {
+    const { message, qos, subscriptionIdentifiers } = delivery;
+    if (!this.#mayReceive(message) || !channel.publishFits(message, qos, subscriptionIdentifiers)) {
       this.#drop();
       this.#forget(entry);
       return;
@@ -209,38 +216,41 @@ export class Outgoing {
   /** @returns true when there is more to do in the next turn. */
   #pumpQueue(channel: Channel): boolean {
     for (let left = QUEUED_PER_TURN; left > 0; left -= 1) {
-      const row = this.queue.peek();
-      if (row === undefined) {
-        this.#refill();
+      const queue = this.#queue;
+      if (queue === null) return false;
+      const delivery = queue.peek();
+      if (delivery === undefined) {
+        if (queue.hasTail) queue.refill(() => this.pump());
+        this.#dropSpareQueue();
         return false;
       }
-      if (channel.isCongested || (row.delivery.qos > 0 && !this.window.hasRoom)) return false;
-      this.queue.shift();
-      this.#sendRow(channel, row);
+      if (channel.isCongested || (delivery.qos > 0 && this.#windowRoom === 0)) return false;
+      const position = queue.firstPosition;
+      queue.shift();
+      this.#sendQueued(channel, delivery, position);
     }
     return true;
   }
 
-  #sendRow(channel: Channel, row: QueueRow): void {
-    const { delivery } = row;
-    const { message } = delivery;
+  #sendQueued(channel: Channel, delivery: Delivery, position: number): void {
+    const { message, qos, retain, subscriptionIdentifiers } = delivery;
     if (this.#isExpired(message)) this.#expire();
     else if (!this.#mayReceive(message)) this.#drop();
-    else if (delivery.qos > 0) {
-      this.#start(channel, delivery, row);
+    // Treated as if delivery had completed [MQTT-3.1.2-25].
+    else if (!channel.publishFits(message, qos, subscriptionIdentifiers)) this.#drop();
+    else if (qos > 0) {
+      this.#start(channel, delivery, position);
       return;
-    } else if (channel.publishFits(message, 0, delivery.subscriptionIdentifiers)) {
-      channel.publish(message, { ...delivery, dup: false, packetId: 0 });
-    } else this.#drop();
-    this.queue.done(row.position);
+    } else channel.publish(message, qos, retain, 0, false, subscriptionIdentifiers);
+    this.#done(position);
   }
 
   /** @returns true when there is more to do in the next turn. */
   #pumpFeeds(channel: Channel): boolean {
     for (let left = RETAINED_PER_TURN; left > 0; left -= RETAINED_SLICE) {
       const feed = this.#firstFeed();
-      if (feed === undefined || channel.isCongested || this.queue.count > 0) return false;
-      const limit = feed.subscription.qos === 0 ? RETAINED_SLICE : Math.min(RETAINED_SLICE, this.window.roomCount);
+      if (feed === undefined || channel.isCongested || this.#queuedCount > 0) return false;
+      const limit = feed.subscription.qos === 0 ? RETAINED_SLICE : Math.min(RETAINED_SLICE, this.#windowRoom);
       if (limit === 0) return false;
       this.#takeSlice(feed, this.#isQueueShort() ? 1 : limit);
     }
@@ -248,13 +258,18 @@ export class Outgoing {
   }
 
   #firstFeed(): RetainedFeed | undefined {
-    for (const feed of this.#feeds.values()) return feed;
+    for (const feed of this.#feeds?.values() ?? []) return feed;
     return undefined;
   }
 
   #takeSlice(feed: RetainedFeed, limit: number): void {
     for (const message of feed.source.next(limit)) this.offer(message, feed.subscription, true);
-    if (feed.source.isDone) this.#feeds.delete(feed.subscription.filter.text);
+    if (feed.source.isDone && this.#feeds !== null) this.#dropFeed(this.#feeds, feed.subscription.filter.text);
+  }
+
+  #dropFeed(feeds: Map<string, RetainedFeed>, filterText: string): void {
+    feeds.delete(filterText);
+    if (feeds.size === 0) this.#feeds = null;
   }
 
   /** The rest of a slice whose beginning has filled the socket might not fit in the queue. */
@@ -269,7 +284,7 @@ export class Outgoing {
     for (let feed = this.#firstFeed(); feed !== undefined && left > 0 && !this.#isFull(); feed = this.#firstFeed()) {
       left -= RETAINED_SLICE;
       if (this.#keepsOffline(feed.subscription.qos)) this.#takeSlice(feed, RETAINED_SLICE);
-      else this.#feeds.delete(feed.subscription.filter.text);
+      else this.#feeds?.delete(feed.subscription.filter.text);
     }
   }
 
@@ -283,77 +298,84 @@ export class Outgoing {
     });
   }
 
-  #refill(): void {
-    this.queue.refill(
-      () => {
-        this.#saidReadFailed = false;
-        this.pump();
-      },
-      (error) => this.#onReadFailed(error),
-    );
-  }
-
-  #onReadFailed(error: unknown): void {
-    const { log, timers } = this.#parts;
-    if (!this.#saidReadFailed) {
-      log.write('error', `Error: Reading the queue of ${this.#clientId} failed and is tried again: ${String(error)}.`);
-    }
-    this.#saidReadFailed = true;
-    this.#readRetry ??= new Timer(() => this.pump());
-    timers.add(this.#readRetry, timers.now + READ_RETRY_MS);
-  }
-
   #offerQos0(message: Message, subscription: Subscription, retain: boolean): Ticket {
     const channel = this.#channel;
-    if (channel === null || channel.isCongested || this.queue.qos0Count > 0) {
-      return this.#enqueue(this.#delivery(message, subscription, 0, retain));
+    const hasOlder = this.#queue !== null && this.#queue.qos0Count > 0;
+    if (channel === null || channel.isCongested || hasOlder) {
+      return this.#enqueue(this.#parts.deliveries.make(message, subscription, 0, retain));
     }
-    const subscriptionIdentifiers = subscription.identifiers;
-    if (!channel.publishFits(message, 0, subscriptionIdentifiers)) return this.#drop();
-    channel.publish(message, { qos: 0, retain, dup: false, packetId: 0, subscriptionIdentifiers });
+    if (!channel.publishFits(message, 0, subscription.identifiers)) return this.#drop();
+    channel.publish(message, 0, retain, 0, false, subscription.identifiers);
     return 0;
   }
 
+  /** A message of QoS 1 or 2 that need not wait. */
+  #pass(channel: Channel, delivery: Delivery): Ticket {
+    if (!channel.publishFits(delivery.message, delivery.qos, delivery.subscriptionIdentifiers)) return this.#drop();
+    if (!this.#isDurable || this.#parts.durability.journal.isVolatile) return this.#start(channel, delivery, 0);
+    const { position, ticket } = this.#openQueue().passThrough(delivery);
+    return Math.max(ticket, this.#start(channel, delivery, position));
+  }
+
   /** Gives the message a packet id and sends it: QoS 1 at once, QoS 2 when its id is durable. */
-  #start(channel: Channel, delivery: Delivery, row: QueueRow | null): Ticket {
-    const { message, qos, subscriptionIdentifiers } = delivery;
-    // Treated as if delivery had completed [MQTT-3.1.2-25].
-    if (!channel.publishFits(message, qos, subscriptionIdentifiers)) {
-      if (row !== null) this.queue.done(row.position);
-      return this.#drop();
-    }
-    const told =
-      row === null ? this.queue.passThrough(delivery, this.#isDurable) : { position: row.position, ticket: 0 };
-    const entry = this.window.add(delivery, told.position);
-    const { position } = told;
-    const sent = this.#tell({ kind: 'sent', clientId: this.#clientId, position, packetId: entry.packetId }, entry);
+  #start(channel: Channel, delivery: Delivery, position: number): Ticket {
+    this.#window ??= new InflightWindow(this.#windowMax, this.#lastPacketId);
+    const entry = this.#window.add(delivery, position);
+    const { packetId } = entry;
+    const { clientId } = this.#identity;
+    const sent = position === 0 ? 0 : this.#tell({ kind: 'sent', clientId, position, packetId }, entry);
     entry.ticket = sent;
     this.#write(channel, entry, delivery, sent);
-    return Math.max(told.ticket, sent);
+    return sent;
   }
 
   #write(channel: Channel, entry: InflightEntry, delivery: Delivery, ticket: Ticket): void {
     const { qos, retain, message, subscriptionIdentifiers } = delivery;
-    const options = { qos, retain, dup: entry.wasSent, packetId: entry.packetId, subscriptionIdentifiers };
+    const dup = entry.wasSent;
     entry.wasSent = true;
-    if (qos === 2) channel.publishAfter(ticket, message, options);
-    else channel.publish(message, options);
+    if (qos === 2) {
+      channel.publishAfter(ticket, message, qos, retain, entry.packetId, dup, subscriptionIdentifiers);
+    } else channel.publish(message, qos, retain, entry.packetId, dup, subscriptionIdentifiers);
   }
 
   #enqueue(delivery: Delivery): Ticket {
     // QoS 0 does not outlive the connection: it never joins what only the journal holds.
     const isKept = this.#keepsOffline(delivery.qos);
-    if (this.#isFull() || (!isKept && this.queue.hasTail)) {
+    if (this.#isFull() || (!isKept && this.#queue?.hasTail === true)) {
       this.#sayDropping();
       return this.#drop();
     }
-    return this.queue.push(delivery, this.#isDurable && isKept);
+    return this.#openQueue().push(delivery, this.#isDurable && isKept);
   }
 
   #isFull(): boolean {
+    const queue = this.#queue;
+    if (queue === null) return false;
     const { maxQueuedMessages, maxQueuedBytes } = this.#parts.settings;
-    if (maxQueuedMessages > 0 && this.queue.count >= maxQueuedMessages) return true;
-    return maxQueuedBytes > 0 && this.queue.payloadBytes >= maxQueuedBytes;
+    if (maxQueuedMessages > 0 && queue.count >= maxQueuedMessages) return true;
+    return maxQueuedBytes > 0 && queue.payloadBytes >= maxQueuedBytes;
+  }
+
+  get #queuedCount(): number {
+    return this.#queue === null ? 0 : this.#queue.count;
+  }
+
+  #openQueue(): SessionQueue {
+    this.#queue ??= new SessionQueue(this.#identity.clientId, this.#parts);
+    return this.#queue;
+  }
+
+  #dropSpareQueue(): void {
+    if (this.#queue?.isSpare === true) this.#queue = null;
+  }
+
+  /** How many more messages of QoS 1 and 2 may be sent. */
+  get #windowRoom(): number {
+    return this.#window === null ? this.#windowMax : this.#window.roomCount;
+  }
+
+  #entry(packetId: number): InflightEntry | undefined {
+    return this.#window === null ? undefined : this.#window.get(packetId);
   }
 
   #finish(entry: InflightEntry): void {
@@ -362,20 +384,26 @@ export class Outgoing {
   }
 
   #forget(entry: InflightEntry): void {
-    this.window.remove(entry);
-    this.queue.done(entry.position);
+    const window = this.#window;
+    if (window === null) return;
+    window.remove(entry);
+    this.#done(entry.position);
+    if (window.count > 0) return;
+    this.#lastPacketId = window.lastPacketId;
+    this.#window = null;
+  }
+
+  /** Tells the journal that a row is finished. */
+  #done(position: number): void {
+    if (position === 0) return;
+    const { clientId } = this.#identity;
+    this.#parts.durability.journal.append({ kind: 'done', clientId, position });
   }
 
   /** Tells the journal about a row that it knows. */
-  #tell(record: Parameters<SessionParts['durability']['journal']['append']>[0], entry: InflightEntry): Ticket {
+  #tell(record: JournalRecord, entry: InflightEntry): Ticket {
     const { journal } = this.#parts.durability;
-    if (entry.position === 0 || journal.isVolatile) return 0;
-    return journal.append(record);
-  }
-
-  #delivery(message: Message, subscription: Subscription, qos: Qos, retain: boolean): Delivery {
-    const shared = subscription.filter.shareName === null ? null : subscription;
-    return { message: message.own(), qos, retain, subscriptionIdentifiers: subscription.identifiers, shared };
+    return entry.position === 0 || journal.isVolatile ? 0 : journal.append(record);
   }
 
   #keepsOffline(qos: Qos): boolean {
@@ -406,6 +434,9 @@ export class Outgoing {
     this.#saidDropping = true;
     const { maxQueuedMessages } = this.#parts.settings;
     const limit = `max_queued_messages is ${maxQueuedMessages}`;
-    this.#parts.log.write('notice', `Outgoing messages are being dropped for client ${this.#clientId}: ${limit}.`);
+    this.#parts.log.write(
+      'notice',
+      `Outgoing messages are being dropped for client ${this.#identity.clientId}: ${limit}.`,
+    );
   }
 }

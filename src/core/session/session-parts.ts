@@ -7,6 +7,7 @@ import type { Delivery } from '../model/delivery.ts';
 import type { BrokerSettings } from '../model/settings.ts';
 import type { Will } from '../model/will.ts';
 import type { Counters, Identity } from '../ports.ts';
+import type { DeliveryMaker } from './delivery-maker.ts';
 import type { Session } from './session.ts';
 
 /** What all sessions of a broker share. The callbacks lead to routing, which sessions know nothing of. */
@@ -17,6 +18,7 @@ export interface SessionParts {
   readonly durability: Durability;
   readonly counters: Counters;
   readonly log: Log;
+  readonly deliveries: DeliveryMaker;
   /** Null: everybody may receive everything. */
   readonly mayReceive: ((identity: Identity, topic: TopicName) => boolean) | null;
   readonly wallMs: () => number;

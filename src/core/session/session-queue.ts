@@ -1,21 +1,28 @@
 /**
  * The messages that wait for one session: a head in memory and, for a durable session, a tail that only the journal
  * holds. Once there is a tail, new rows join it, so that order is kept; when the head runs empty the next part of the
- * tail is read, asynchronously.
+ * tail is read, asynchronously. A session has a queue only while something waits, or while its rows are numbered.
  *
  *      oldest  [ head: RingQueue, at most queueHeadMax ] [ tail: count rows in the journal ]  newest
  *
- * A row that the journal was told of carries its position and must be reported as done; position 0 = it was not.
+ * A row of the head costs a reference to its delivery, which other queues share. A row that the journal was told of has a
+ * position as well, and must be reported as done; position 0 = it was not told.
  */
 import { RingQueue } from '../../base/ring-queue.ts';
+import { Timer } from '../../base/timer-queue.ts';
 import type { Delivery } from '../model/delivery.ts';
-import type { Journal, QueueRow, Ticket } from '../ports.ts';
+import type { QueueRow, Ticket } from '../ports.ts';
+import type { SessionParts } from './session-parts.ts';
+
+/** Milliseconds until a read of the queue that failed is tried again. */
+const READ_RETRY_MS = 1000;
 
 export class SessionQueue {
   readonly #clientId: string;
-  readonly #journal: Journal;
-  readonly #headMax: number;
-  readonly #head = new RingQueue<QueueRow>();
+  readonly #parts: SessionParts;
+  readonly #head = new RingQueue<Delivery>();
+  /** The positions of the rows of the head; null while all of them are 0. */
+  #positions: RingQueue<number> | null = null;
   #tailCount = 0;
   /** Position of the last row before the tail. */
   #tailAfter = 0;
@@ -24,15 +31,21 @@ export class SessionQueue {
   #qos0Count = 0;
   #isReading = false;
   #isEnded = false;
+  #retry: Timer | null = null;
+  #saidReadFailed = false;
 
-  constructor(clientId: string, journal: Journal, headMax: number) {
+  constructor(clientId: string, parts: SessionParts) {
     this.#clientId = clientId;
-    this.#journal = journal;
-    this.#headMax = headMax;
+    this.#parts = parts;
   }
 
   get count(): number {
     return this.#head.length + this.#tailCount;
+  }
+
+  /** True: nothing is lost when it is given up. */
+  get isSpare(): boolean {
+    return this.count === 0 && this.#lastPosition === 0;
   }
 
   /** True while rows wait that only the journal holds. */
@@ -51,97 +64,124 @@ export class SessionQueue {
   }
 
   /** The oldest row, or undefined when the head is empty (the tail may not be: see `refill`). */
-  peek(): QueueRow | undefined {
+  peek(): Delivery | undefined {
     return this.#head.peek();
+  }
+
+  /** The position of the oldest row. */
+  get firstPosition(): number {
+    return this.#positions?.peek() ?? 0;
   }
 
   /** Adds a row. `isDurable`: the journal is to know it. @returns the ticket to wait for, 0 = none. */
   push(delivery: Delivery, isDurable: boolean): Ticket {
     this.#count(delivery, 1);
-    if (!isDurable) {
-      this.#head.push({ position: 0, delivery });
+    const { settings, durability } = this.#parts;
+    const isHeld = this.#tailCount === 0 && this.#head.length < settings.queueHeadMax;
+    if (!isDurable || (isHeld && durability.journal.isVolatile)) {
+      this.#pushHead(delivery, 0);
       return 0;
     }
     const position = ++this.#lastPosition;
-    const isHeld = this.#tailCount === 0 && this.#head.length < this.#headMax;
-    if (isHeld && this.#journal.isVolatile) {
-      this.#head.push({ position: 0, delivery });
-      return 0;
-    }
-    const row = { position, delivery };
-    if (isHeld) this.#head.push(row);
+    if (isHeld) this.#pushHead(delivery, position);
     else {
       if (this.#tailCount === 0) this.#tailAfter = position - 1;
       this.#tailCount += 1;
     }
-    return this.#journal.append({ kind: 'queued', clientId: this.#clientId, row, isHeld });
+    return this.#tell({ position, delivery }, isHeld);
   }
 
-  /** Gives a number to a message that goes in flight without having waited. @returns [position or 0, ticket]. */
-  passThrough(delivery: Delivery, isDurable: boolean): { readonly position: number; readonly ticket: Ticket } {
-    if (!isDurable || this.#journal.isVolatile) return NOT_TOLD;
-    const row = { position: ++this.#lastPosition, delivery };
-    const ticket = this.#journal.append({ kind: 'queued', clientId: this.#clientId, row, isHeld: true });
-    return { position: row.position, ticket };
+  /** Gives a number to a message that goes in flight without having waited. @returns [position, ticket]. */
+  passThrough(delivery: Delivery): { readonly position: number; readonly ticket: Ticket } {
+    const position = ++this.#lastPosition;
+    return { position, ticket: this.#tell({ position, delivery }, true) };
   }
 
   /** Takes the oldest row off the head. */
-  shift(): QueueRow | undefined {
-    const row = this.#head.shift();
-    if (row !== undefined) this.#count(row.delivery, -1);
-    return row;
-  }
-
-  /** Tells the journal that a row is finished. */
-  done(position: number): Ticket {
-    if (position === 0) return 0;
-    return this.#journal.append({ kind: 'done', clientId: this.#clientId, position });
+  shift(): void {
+    const delivery = this.#shiftHead();
+    if (delivery !== undefined) this.#count(delivery, -1);
   }
 
   /**
    * When the head is empty and there is a tail: reads its next part, then calls `onReady`. Does nothing while a read is
-   * under way. @throws nothing; a failed read is reported to `onFailed` and tried again by the next call.
+   * under way. A read that failed is logged once, and `onReady` is called when it is time to try again.
    */
-  refill(onReady: () => void, onFailed: (error: unknown) => void): void {
+  refill(onReady: () => void): void {
     if (this.#head.length > 0 || this.#tailCount === 0 || this.#isReading) return;
     this.#isReading = true;
-    this.#journal.readQueue(this.#clientId, this.#tailAfter, this.#headMax).then(
+    const { durability, settings } = this.#parts;
+    durability.journal.readQueue(this.#clientId, this.#tailAfter, settings.queueHeadMax).then(
       (rows) => {
         this.#isReading = false;
         if (this.#isEnded) return;
+        this.#saidReadFailed = false;
         this.#takeRead(rows);
         onReady();
       },
       (error: unknown) => {
         this.#isReading = false;
-        if (!this.#isEnded) onFailed(error);
+        if (!this.#isEnded) this.#onReadFailed(error, onReady);
       },
     );
   }
 
   /** Removes from the head what `move` takes; the order of the rest is kept. */
-  moveOut(move: (row: QueueRow) => boolean): void {
+  moveOut(move: (delivery: Delivery, position: number) => boolean): void {
     for (let left = this.#head.length; left > 0; left -= 1) {
-      const row = this.#head.shift();
-      if (row === undefined) return;
-      if (move(row)) this.#count(row.delivery, -1);
-      else this.#head.push(row);
+      const position = this.firstPosition;
+      const delivery = this.#shiftHead();
+      if (delivery === undefined) return;
+      if (move(delivery, position)) this.#count(delivery, -1);
+      else this.#pushHead(delivery, position);
     }
   }
 
   /** The session is gone. */
   end(): void {
     this.#isEnded = true;
+    if (this.#retry !== null) this.#parts.timers.remove(this.#retry);
     this.#head.clear();
+    this.#positions = null;
     this.#tailCount = 0;
     this.#payloadBytes = 0;
     this.#qos0Count = 0;
   }
 
+  #pushHead(delivery: Delivery, position: number): void {
+    if (position > 0 && this.#positions === null) {
+      this.#positions = new RingQueue();
+      for (let left = this.#head.length; left > 0; left -= 1) this.#positions.push(0);
+    }
+    this.#head.push(delivery);
+    this.#positions?.push(position);
+  }
+
+  #shiftHead(): Delivery | undefined {
+    this.#positions?.shift();
+    const delivery = this.#head.shift();
+    if (this.#head.length === 0) this.#positions = null;
+    return delivery;
+  }
+
+  #tell(row: QueueRow, isHeld: boolean): Ticket {
+    return this.#parts.durability.journal.append({ kind: 'queued', clientId: this.#clientId, row, isHeld });
+  }
+
+  #onReadFailed(error: unknown, onReady: () => void): void {
+    const { log, timers } = this.#parts;
+    if (!this.#saidReadFailed) {
+      log.write('error', `Error: Reading the queue of ${this.#clientId} failed and is tried again: ${String(error)}.`);
+    }
+    this.#saidReadFailed = true;
+    this.#retry ??= new Timer(onReady);
+    timers.add(this.#retry, timers.now + READ_RETRY_MS);
+  }
+
   #takeRead(rows: readonly QueueRow[]): void {
-    for (const row of rows) {
-      this.#head.push(row);
-      this.#tailAfter = row.position;
+    for (const { position, delivery } of rows) {
+      this.#pushHead(delivery, position);
+      this.#tailAfter = position;
     }
     if (rows.length > 0) {
       this.#tailCount = Math.max(0, this.#tailCount - rows.length);
@@ -152,8 +192,8 @@ export class SessionQueue {
     this.#payloadBytes = 0;
     this.#qos0Count = 0;
     for (let index = 0; index < this.#head.length; index += 1) {
-      const row = this.#head.at(index);
-      if (row !== undefined) this.#count(row.delivery, 1);
+      const delivery = this.#head.at(index);
+      if (delivery !== undefined) this.#count(delivery, 1);
     }
   }
 
@@ -162,5 +202,3 @@ export class SessionQueue {
     if (delivery.qos === 0) this.#qos0Count += sign;
   }
 }
-
-const NOT_TOLD = { position: 0, ticket: 0 } as const;

@@ -11,6 +11,7 @@
  * reports through the callbacks of SessionParts.
  */
 import { Timer } from '../../base/timer-queue.ts';
+import type { ReasonCode } from '../../protocol/reasons.ts';
 import type { Channel } from '../delivery/channel.ts';
 import type { DeliveryTarget } from '../model/delivery-target.ts';
 import type { Message } from '../model/message.ts';
@@ -24,33 +25,48 @@ import { Subscriptions } from './subscriptions.ts';
 /** Session Expiry Interval that means never [MQTT 5.0, 3.1.2.11.2]. */
 export const NEVER_EXPIRES = 0xffff_ffff;
 
+/** The client whose connection a session has. */
+export interface SessionHolder {
+  readonly channel: Channel;
+  /** Ends the connection: v5 clients are told `reason`. `words` go to the log. */
+  disconnect(reason: ReasonCode, words: string): void;
+}
+
 export class Session implements DeliveryTarget {
-  readonly clientId: string;
   readonly identity: Identity;
   /** By the filter as the client sent it, `$share/…` included. */
   readonly subscriptions = new Subscriptions();
-  /** QoS 2 packet ids taken in and not yet released by PUBREL [MQTT-4.3.3-10]. */
-  readonly receivedIds = new Set<number>();
   readonly outgoing: Outgoing;
   readonly #parts: SessionParts;
-  readonly #willTimer = new Timer(() => this.#publishWill());
-  readonly #expiryTimer = new Timer(() => this.#expire());
-  #expirySeconds: number;
-  #channel: Channel | null = null;
+  /** QoS 2 packet ids taken in and not yet released by PUBREL [MQTT-4.3.3-10]; null = none. */
+  #receivedIds: Set<number> | null = null;
+  #holder: SessionHolder | null = null;
   #will: Will | null = null;
+  /** Made when the client goes, for the delay of the will and the end of the session. */
+  #willTimer: Timer | null = null;
+  #expiryTimer: Timer | null = null;
+  #expirySeconds: number;
   #isEnded = false;
   #isStored = false;
 
   constructor(identity: Identity, expirySeconds: number, parts: SessionParts) {
-    this.clientId = identity.clientId;
     this.identity = identity;
     this.#expirySeconds = expirySeconds;
     this.#parts = parts;
     this.outgoing = new Outgoing(identity, expirySeconds > 0, parts);
   }
 
+  get clientId(): string {
+    return this.identity.clientId;
+  }
+
+  /** The client that is connected; null: the session is offline. */
+  get holder(): SessionHolder | null {
+    return this.#holder;
+  }
+
   get isOnline(): boolean {
-    return this.#channel !== null;
+    return this.#holder !== null;
   }
 
   get isDurable(): boolean {
@@ -67,6 +83,25 @@ export class Session implements DeliveryTarget {
 
   get expirySeconds(): number {
     return this.#expirySeconds;
+  }
+
+  /** Whether a QoS 2 message with this packet id was taken in and not released. */
+  hasReceived(packetId: number): boolean {
+    return this.#receivedIds?.has(packetId) === true;
+  }
+
+  /** A QoS 2 message was taken in: one with the same packet id is the same message until `release`. */
+  takeIn(packetId: number): void {
+    this.#receivedIds ??= new Set();
+    this.#receivedIds.add(packetId);
+  }
+
+  /** PUBREL. @returns false when the packet id is not in use. */
+  release(packetId: number): boolean {
+    const ids = this.#receivedIds;
+    if (ids === null || !ids.delete(packetId)) return false;
+    if (ids.size === 0) this.#receivedIds = null;
+    return true;
   }
 
   offer(message: Message, subscription: Subscription, isRetained: boolean): Ticket {
@@ -90,8 +125,7 @@ export class Session implements DeliveryTarget {
   claim(expirySeconds: number, will: Will | null): Ticket {
     const { clientId, identity } = this;
     this.#expirySeconds = expirySeconds;
-    this.#parts.timers.remove(this.#willTimer);
-    this.#parts.timers.remove(this.#expiryTimer);
+    this.#stopTimers();
     const isWillTold = this.#will !== null || will !== null;
     this.#will = will;
     const stored = this.tell({ kind: 'session', clientId, userName: identity.userName, expirySeconds });
@@ -105,9 +139,9 @@ export class Session implements DeliveryTarget {
   }
 
   /** CONNACK is on its way: unfinished messages are sent again, then the queue. */
-  start(channel: Channel, windowMax: number): void {
-    this.#channel = channel;
-    this.outgoing.attach(channel, windowMax, this.isDurable);
+  start(holder: SessionHolder, windowMax: number): void {
+    this.#holder = holder;
+    this.outgoing.attach(holder.channel, windowMax, this.isDurable);
   }
 
   /** DISCONNECT with 0x00 [MQTT-3.14.4-3] [MQTT-3.1.2-10]. */
@@ -127,8 +161,8 @@ export class Session implements DeliveryTarget {
 
   /** The connection is gone. May end the session. */
   detach(): void {
-    if (this.#channel === null) return;
-    this.#channel = null;
+    if (this.#holder === null) return;
+    this.#holder = null;
     if (this.#expirySeconds === 0) {
       this.end();
       return;
@@ -144,15 +178,14 @@ export class Session implements DeliveryTarget {
   end(): Ticket {
     if (this.#isEnded) return 0;
     this.#isEnded = true;
-    const { timers, onEnded } = this.#parts;
-    timers.remove(this.#expiryTimer);
-    this.#channel = null;
+    this.#stopTimers();
+    this.#holder = null;
     // First the subscriptions: what goes to another member must not come back here.
-    onEnded(this);
+    this.#parts.onEnded(this);
     this.outgoing.detach((delivery) => this.#parts.moveShared(delivery, this), false);
     this.#publishWill();
     this.outgoing.end();
-    this.receivedIds.clear();
+    this.#receivedIds = null;
     return this.tell({ kind: 'session-removed', clientId: this.clientId });
   }
 
@@ -166,10 +199,25 @@ export class Session implements DeliveryTarget {
     this.tell({ kind: 'session-offline', clientId: this.clientId, wallMs: wallMs() });
     const bound = settings.persistentClientExpirationSeconds ?? NEVER_EXPIRES;
     const expirySeconds = Math.min(this.#expirySeconds, bound);
-    if (expirySeconds < NEVER_EXPIRES) timers.add(this.#expiryTimer, timers.now + expirySeconds * 1000);
+    if (expirySeconds < NEVER_EXPIRES) {
+      this.#expiryTimer = new Timer(() => this.#expire());
+      timers.add(this.#expiryTimer, timers.now + expirySeconds * 1000);
+    }
     if (this.#will === null) return;
-    if (this.#will.delaySeconds === 0) this.#publishWill();
-    else timers.add(this.#willTimer, timers.now + this.#will.delaySeconds * 1000);
+    if (this.#will.delaySeconds === 0) {
+      this.#publishWill();
+      return;
+    }
+    this.#willTimer = new Timer(() => this.#publishWill());
+    timers.add(this.#willTimer, timers.now + this.#will.delaySeconds * 1000);
+  }
+
+  #stopTimers(): void {
+    const { timers } = this.#parts;
+    if (this.#expiryTimer !== null) timers.remove(this.#expiryTimer);
+    if (this.#willTimer !== null) timers.remove(this.#willTimer);
+    this.#expiryTimer = null;
+    this.#willTimer = null;
   }
 
   #expire(): void {
@@ -178,7 +226,8 @@ export class Session implements DeliveryTarget {
   }
 
   #publishWill(): void {
-    this.#parts.timers.remove(this.#willTimer);
+    if (this.#willTimer !== null) this.#parts.timers.remove(this.#willTimer);
+    this.#willTimer = null;
     const will = this.#will;
     if (will === null) return;
     this.#will = null;

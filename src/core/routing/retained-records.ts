@@ -1,0 +1,172 @@
+/**
+ * Retained messages as records in an arena, and the view through which one of them is read. The topic is not in the
+ * record: it is the way to the node.
+ *
+ *   | flags | 0 | properties, 2 | payload, 2 | publisher, 2 | publisher id | [expiry, 8] | properties | payload |
+ *
+ * Numbers have their low byte first; lengths are in bytes. Flags: QoS in two bits, then whether it expires. A message
+ * that is larger than a block stays an object: such ones are few for what they hold, and leave by reference.
+ */
+import { copyBytes, u16At as lengthAt } from '../../protocol/read.ts';
+import { TopicLoan, type TopicName } from '../../protocol/topic.ts';
+import { textOf, utf8Bytes, writeUtf8 } from '../../protocol/utf8.ts';
+import type { Qos } from '../../protocol/version.ts';
+import { copyInto } from '../../protocol/write.ts';
+import { type Message, NO_BYTES, OwnedMessage } from '../model/message.ts';
+import { BLOCK_BYTES_MAX, RecordArena, type RecordRef } from './record-arena.ts';
+import { NONE } from './retained-nodes.ts';
+
+const HEAD_BYTES = 8;
+const PUBLISHER_AT = 6;
+const EXPIRY_BYTES = 8;
+const QOS_MASK = 3;
+const EXPIRES = 4;
+
+const expiry = new Float64Array(1);
+const expiryBytes = new Uint8Array(expiry.buffer);
+
+export class RetainedRecords {
+  readonly #arena: RecordArena;
+
+  /** `onMove` is told where the record of a node stands from now on. */
+  constructor(onMove: (node: number, ref: RecordRef) => void) {
+    this.#arena = new RecordArena(onMove);
+  }
+
+  get count(): number {
+    return this.#arena.count;
+  }
+
+  get bytes(): number {
+    return this.#arena.bytes;
+  }
+
+  /** Keeps a message in the place of the node's record `present`, or anew when that is NONE. @returns its reference. */
+  put(node: number, message: Message, present: RecordRef): RecordRef {
+    const byteCount = recordBytes(message);
+    let ref = present;
+    if (ref !== NONE && !this.#arena.fits(ref, byteCount)) {
+      this.#arena.giveBack(ref);
+      ref = NONE;
+    }
+    if (ref === NONE) ref = this.#arena.take(byteCount, node);
+    write(message, this.#arena.pageOf(ref), this.#arena.offsetOf(ref));
+    return ref;
+  }
+
+  remove(ref: RecordRef): void {
+    this.#arena.giveBack(ref);
+  }
+
+  payloadBytes(ref: RecordRef): number {
+    return u16At(this.#arena.pageOf(ref), this.#arena.offsetOf(ref) + 4);
+  }
+
+  /** Makes `view` stand for a record, whose topic is `topic[0, topicEnd)`. */
+  read(ref: RecordRef, topic: Uint8Array, topicEnd: number, view: RetainedView): void {
+    view.show(this.#arena.pageOf(ref), this.#arena.offsetOf(ref), topic, topicEnd);
+  }
+}
+
+/** Whether a record has room for the message. */
+export function isSmall(message: Message): boolean {
+  const payloadBytes = message.payloadEnd - message.payloadStart;
+  return payloadBytes < BLOCK_BYTES_MAX && recordBytes(message) <= BLOCK_BYTES_MAX;
+}
+
+function recordBytes(message: Message): number {
+  const { expiresAtMs, forwardedProperties, payloadEnd, payloadStart, publisherId } = message;
+  const expiryCount = expiresAtMs === Number.POSITIVE_INFINITY ? 0 : EXPIRY_BYTES;
+  return HEAD_BYTES + utf8Bytes(publisherId) + expiryCount + forwardedProperties.length + payloadEnd - payloadStart;
+}
+
+function write(message: Message, page: Uint8Array, offset: number): void {
+  const { qos, expiresAtMs, forwardedProperties, payloadStart, payloadEnd } = message;
+  const expires = expiresAtMs !== Number.POSITIVE_INFINITY;
+  page[offset] = qos | (expires ? EXPIRES : 0);
+  page[offset + 1] = 0;
+  writeU16(forwardedProperties.length, page, offset + 2);
+  writeU16(payloadEnd - payloadStart, page, offset + 4);
+  // The length that it puts in front has its high byte first.
+  let at = writeUtf8(message.publisherId, page, offset + PUBLISHER_AT);
+  if (expires) {
+    expiry[0] = expiresAtMs;
+    at = copyInto(expiryBytes, 0, EXPIRY_BYTES, page, at);
+  }
+  at = copyInto(forwardedProperties, 0, forwardedProperties.length, page, at);
+  copyInto(message.bytes, payloadStart, payloadEnd, page, at);
+}
+
+function u16At(page: Uint8Array, at: number): number {
+  return (page[at] ?? 0) | ((page[at + 1] ?? 0) << 8);
+}
+
+function writeU16(value: number, page: Uint8Array, at: number): void {
+  page[at] = value & 0xff;
+  page[at + 1] = value >>> 8;
+}
+
+/** A retained message that is lent: valid until the next one is read or the store changes. Whoever keeps it calls `own`. */
+export class RetainedView implements Message {
+  readonly #topic = new TopicLoan();
+  qos: Qos = 0;
+  readonly retain = true;
+  expiresAtMs = Number.POSITIVE_INFINITY;
+  forwardedProperties: Uint8Array = NO_BYTES;
+  bytes: Uint8Array = NO_BYTES;
+  payloadStart = 0;
+  payloadEnd = 0;
+  #publisherStart = 0;
+  #publisherEnd = 0;
+  #owned: OwnedMessage | null = null;
+
+  get topic(): TopicName {
+    return this.#topic.name;
+  }
+
+  /** Only No Local asks for it, so it is made when it is asked for. */
+  get publisherId(): string {
+    return textOf(this.bytes, this.#publisherStart, this.#publisherEnd, false);
+  }
+
+  show(page: Uint8Array, offset: number, topic: Uint8Array, topicEnd: number): void {
+    this.#topic.lend(topic, 0, topicEnd);
+    this.#owned = null;
+    this.bytes = page;
+    const flags = page[offset] ?? 0;
+    this.qos = qosOf(flags & QOS_MASK);
+    this.#publisherStart = offset + HEAD_BYTES;
+    this.#publisherEnd = this.#publisherStart + lengthAt(page, offset + PUBLISHER_AT);
+    let at = this.#publisherEnd;
+    this.expiresAtMs = Number.POSITIVE_INFINITY;
+    if ((flags & EXPIRES) !== 0) {
+      copyInto(page, at, at + EXPIRY_BYTES, expiryBytes, 0);
+      this.expiresAtMs = expiry[0] ?? 0;
+      at += EXPIRY_BYTES;
+    }
+    const propertiesEnd = at + u16At(page, offset + 2);
+    this.forwardedProperties = propertiesEnd === at ? NO_BYTES : page.subarray(at, propertiesEnd);
+    this.payloadStart = propertiesEnd;
+    this.payloadEnd = propertiesEnd + u16At(page, offset + 4);
+  }
+
+  own(): OwnedMessage {
+    if (this.#owned !== null) return this.#owned;
+    const { qos, retain, expiresAtMs, publisherId, forwardedProperties } = this;
+    this.#owned = new OwnedMessage({
+      topic: this.#topic.own(),
+      qos,
+      retain,
+      expiresAtMs,
+      publisherId,
+      forwardedProperties: copyBytes(forwardedProperties, 0, forwardedProperties.length),
+      bytes: copyBytes(this.bytes, this.payloadStart, this.payloadEnd),
+    });
+    return this.#owned;
+  }
+}
+
+function qosOf(bits: number): Qos {
+  if (bits === 1) return 1;
+  return bits === 2 ? 2 : 0;
+}
