@@ -2,8 +2,7 @@
  * What a newcomer reads below `running`: where the broker listens, who can reach it, how to open it, what to try.
  * Not log lines: text for a person.
  */
-import { isIPv6 } from 'node:net';
-import { DEFAULT_PORT } from './listen-plan.ts';
+import { DEFAULT_PORT, isIpv6 } from './listen-plan.ts';
 
 export interface FirstMinute {
   /** How the user starts Zanzara. */
@@ -64,7 +63,7 @@ function placesText(listening: FirstMinute['listening']): string {
 }
 
 function joined(hosts: readonly string[]): string {
-  if (hosts.every(isEveryAddress)) return hosts.some(isIPv6) ? 'every address,' : 'every IPv4 address,';
+  if (hosts.every(isEveryAddress)) return hosts.some(isIpv6) ? 'every address,' : 'every IPv4 address,';
   return `${hosts.join(' and ')},`;
 }
 

@@ -1,5 +1,5 @@
 /** The configuration file: from the disk to one frozen object, or to the lines that say why not. */
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { ConfigError } from '../config/config-error.ts';
 import { type Config, defaultConfig, readConfig } from '../config/read-config.ts';
 
@@ -9,11 +9,11 @@ export type LoadedConfig =
   | { readonly kind: 'failed'; readonly lines: readonly string[] };
 
 /** Loads `file`, or the default configuration for null. */
-export async function loadConfig(file: string | null): Promise<LoadedConfig> {
+export function loadConfig(file: string | null): LoadedConfig {
   if (file === null) return { kind: 'loaded', config: defaultConfig() };
   let source: Uint8Array;
   try {
-    source = await readFile(file);
+    source = readFileSync(file);
   } catch (error) {
     return { kind: 'failed', lines: [unreadable(file, error)] };
   }

@@ -1,9 +1,8 @@
 /** Opens the sockets of a plan. All or nothing: when a group cannot be had, what is open is closed again. */
-import { isIPv6 } from 'node:net';
 import type { Accept, ListenAt, Listening, Transport } from '../base/link.ts';
 import type { Log } from '../base/log.ts';
 import { codeOf, explainListenFailure, listenErrorText } from './listen-failure.ts';
-import type { ListenGroup } from './listen-plan.ts';
+import { isIpv6, type ListenGroup } from './listen-plan.ts';
 import { StartFailure } from './start-failure.ts';
 
 export interface OpenListenersOptions {
@@ -43,7 +42,7 @@ async function openGroup(group: ListenGroup, options: OpenListenersOptions): Pro
   const open: Listening[] = [];
   const failed: Failed[] = [];
   for (const at of group.at) {
-    options.log.write('information', `Opening ${isIPv6(at.host) ? 'ipv6' : 'ipv4'} listen socket on port ${at.port}.`);
+    options.log.write('information', `Opening ${isIpv6(at.host) ? 'ipv6' : 'ipv4'} listen socket on port ${at.port}.`);
     try {
       open.push(await options.transport.listen(at, options.accept));
     } catch (error) {

@@ -92,7 +92,7 @@ function nameOf(pid: number): string {
   const name = basename(program) || readText(`/proc/${pid}/comm`).trim() || 'a process';
   if (!/^node(js)?$/.test(name)) return name;
   const script = args.find((arg) => arg !== '' && !arg.startsWith('-')) ?? '';
-  if (/zanzara|\/(src|dist)\/cli\/main\.[jt]s$/.test(script)) return 'another Zanzara';
+  if (/zanzara|\/(src|dist)\/cli\/main\.c?[jt]s$/.test(script)) return 'another Zanzara';
   return script === '' ? name : `${name} ${basename(script)}`;
 }
 

@@ -3,7 +3,6 @@
  * here: the order of the log lines, the signals, the exit codes.
  */
 import { constants } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { LOG_LEVELS, type Log, type LogLevel } from '../base/log.ts';
 import type { Config } from '../config/read-config.ts';
 import { commandName } from './command-name.ts';
@@ -35,7 +34,7 @@ export async function runBroker(request: BrokerRequest): Promise<number> {
   const write = createLineWriter(process.stderr);
   const logWith = (levels: ReadonlySet<LogLevel>) => createLog({ levels, wallMs: Date.now, write });
 
-  const loaded = await loadConfig(request.configFile);
+  const loaded = loadConfig(request.configFile);
   if (loaded.kind === 'failed') {
     const log = logWith(request.isQuiet ? new Set() : new Set(LOG_LEVELS));
     for (const line of loaded.lines) log.write('error', line);
@@ -65,7 +64,7 @@ async function serve({ request, config, log, version, write }: Serving): Promise
   const { promise: stopAsked, resolve: askStop } = Promise.withResolvers<void>();
   watchProcess(log, config, askStop);
   const command = commandName({
-    root: fileURLToPath(PACKAGE_ROOT).replace(/\/$/, ''),
+    root: PACKAGE_ROOT,
     workingFolder: process.cwd(),
     environment: process.env,
   });

@@ -39,7 +39,7 @@ export async function startBroker(options: StartOptions): Promise<RunningBroker>
   const { config, ports, log, command } = options;
   const stops: (() => Promise<void>)[] = [];
   try {
-    const { transport, turn } = openTransport(options);
+    const { transport, turn } = await openTransport(options);
     const journal = createMemoryJournal();
     stops.unshift(() => journal.close());
 
@@ -64,10 +64,10 @@ export async function startBroker(options: StartOptions): Promise<RunningBroker>
   }
 }
 
-function openTransport({ log, transportName }: StartOptions): ChosenTransport {
+async function openTransport({ log, transportName }: StartOptions): Promise<ChosenTransport> {
   const reports = createTransportReports(log, systemClock);
   try {
-    const chosen = chooseTransport(parseTransportName(transportName), reports);
+    const chosen = await chooseTransport(parseTransportName(transportName), reports);
     if (chosen.reason !== null) {
       log.write('notice', `Using the sockets of node, which are slower than the reactor: ${chosen.reason}.`);
     }

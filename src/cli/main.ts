@@ -1,9 +1,10 @@
 /**
  * The program: `zanzara [broker | pub | sub] arguments`. Each command is loaded only when it is asked for, so that
  * neither the broker nor the clients wait for code of the other.
+ *
+ * `bin/zanzara` runs it as one file of JavaScript (scripts/bundle.sh), in CommonJS, so no `await` stands at the top.
  */
 import { enableCompileCache } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { PACKAGE_ROOT } from '../app/version.ts';
 
 /** Milliseconds that a command which has ended has to let go of its last sockets and files. */
@@ -27,12 +28,15 @@ async function runCommand([first, ...rest]: readonly string[]): Promise<number> 
   }
 }
 
-// Node keeps what it compiled of the modules loaded from here on; the start takes about a third of the time with it.
-// In our own folder, not in the system's for temporary files, where others could put code for us to run. Where it
-// cannot be written, nothing is kept.
-enableCompileCache(fileURLToPath(new URL('node_modules/.cache/zanzara', PACKAGE_ROOT)));
+/** An orderly end leaves by itself and loses no output; what still holds the process then is not waited for. */
+function end(exitCode: number): void {
+  process.exitCode = exitCode;
+  setTimeout(() => process.exit(exitCode), END_GRACE_MS).unref();
+}
 
-const exitCode = await runCommand(process.argv.slice(2));
-process.exitCode = exitCode;
-// An orderly end leaves by itself and loses no output; what still holds the process then is not waited for.
-setTimeout(() => process.exit(exitCode), END_GRACE_MS).unref();
+// Node keeps what it compiled. bin/zanzara turns this on as well, earlier and for the same folder; here it serves who
+// runs this file without it. In our own folder, not in the system's for temporary files, where others could put code
+// for us to run. Where it cannot be written, nothing is kept.
+enableCompileCache(`${PACKAGE_ROOT}/node_modules/.cache/zanzara`);
+
+runCommand(process.argv.slice(2)).then(end);

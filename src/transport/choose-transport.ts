@@ -4,7 +4,6 @@
  */
 import type { Transport } from '../base/link.ts';
 import type { Turn } from '../base/turn.ts';
-import { createNodeTransport } from './node/node-transport.ts';
 import { createImmediateTurn } from './node/node-turn.ts';
 import { createReactor, type Reactor } from './reactor/reactor.ts';
 import { createReactorTransport } from './reactor/reactor-transport.ts';
@@ -25,14 +24,17 @@ export interface ChosenTransport {
  * @param wanted null = the best that can run here
  * @throws Error that says why, when the reactor is wanted and cannot run
  */
-export function chooseTransport(wanted: TransportName | null, options: TransportOptions): ChosenTransport {
-  if (wanted === 'node') return nodeTransport(options, null);
+export async function chooseTransport(
+  wanted: TransportName | null,
+  options: TransportOptions,
+): Promise<ChosenTransport> {
+  if (wanted === 'node') return await nodeTransport(options, null);
   let reactor: Reactor;
   try {
     reactor = createReactor();
   } catch (error) {
     if (wanted === 'reactor') throw error;
-    return nodeTransport(options, error instanceof Error ? error.message : String(error));
+    return await nodeTransport(options, error instanceof Error ? error.message : String(error));
   }
   return {
     name: 'reactor',
@@ -50,6 +52,8 @@ export function parseTransportName(text: string): TransportName | null {
   return name;
 }
 
-function nodeTransport(options: TransportOptions, reason: string | null): ChosenTransport {
+/** Loaded only when it is used: node:net costs 4 ms of a start. */
+async function nodeTransport(options: TransportOptions, reason: string | null): Promise<ChosenTransport> {
+  const { createNodeTransport } = await import('./node/node-transport.ts');
   return { name: 'node', transport: createNodeTransport(options), turn: createImmediateTurn(), reason };
 }

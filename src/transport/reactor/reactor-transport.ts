@@ -2,12 +2,12 @@
  * TCP and unix sockets on the reactor. `connect` waits as long as the operating system tries, about two minutes; who
  * wants less races it with a timer.
  */
-import { isIP } from 'node:net';
 import type { Accept, ConnectTo, ListenAt, Listening, Transport, UnixAddress } from '../../base/link.ts';
 import { TimerQueue } from '../../base/timer-queue.ts';
 import { systemClock } from '../node/node-clock.ts';
 import type { TransportOptions } from '../transport-options.ts';
 import { connectSocket } from './connector.ts';
+import { parseIpv4, parseIpv6 } from './ip-address.ts';
 import { Listener } from './listener.ts';
 import type { Reactor } from './reactor.ts';
 import type { LinkContext } from './reactor-link.ts';
@@ -108,10 +108,15 @@ async function connectTo(to: ConnectTo, accept: Accept, context: LinkContext): P
 
 /** The addresses that a name stands for. @throws when it is not known */
 async function addressesOf(host: string): Promise<readonly string[]> {
-  if (isIP(host) !== 0) return [host];
+  if (isAddress(host)) return [host];
   const { lookup } = await import('node:dns/promises');
   const found = await lookup(host, { all: true });
   return found.map(({ address }) => address);
+}
+
+function isAddress(host: string): boolean {
+  const [address = ''] = host.split('%', 1);
+  return parseIpv4(host) !== null || parseIpv6(address) !== null;
 }
 
 function placeOf(host: string, port: number): string {

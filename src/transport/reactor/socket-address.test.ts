@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { parseIpv4, parseIpv6 } from './ip-address.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -68,6 +69,24 @@ test('any IPv6 address comes back as the same address', () => {
       assert.deepEqual(again.subarray(0, 28), bytes.subarray(0, 28));
       assert.equal(portOf(bytes), port);
     }),
+  );
+});
+
+test('what node takes for an address is one here, and nothing else', () => {
+  const part = fc.stringMatching(/^(?:[0-9a-fA-F]{0,5}|::?|\.|[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[gx +-]|0[0-9]|1e1)$/);
+  const text = fc.oneof(
+    fc.ipV6(),
+    fc.ipV4(),
+    fc.array(part, { maxLength: 9 }).map((parts) => parts.join(':')),
+    fc.string(),
+  );
+  fc.assert(
+    fc.property(text, (candidate) => {
+      if (candidate.includes('%')) return;
+      const isTaken = [parseIpv4(candidate), parseIpv6(candidate)].some((bytes) => bytes !== null);
+      assert.equal(isTaken, isIP(candidate) !== 0, candidate);
+    }),
+    { numRuns: 2000 },
   );
 });
 

@@ -6,8 +6,8 @@
  *   AF_INET6   | family 2 | port 2 | flow 4 | address 16 | scope 4 |
  *   AF_UNIX    | family 2 | path, ended by a zero |
  */
-import { isIPv4, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { ipv4Text, ipv6Text, parseIpv4, parseIpv6 } from './ip-address.ts';
 
 export const AF_UNIX = 1;
 export const AF_INET = 2;
@@ -18,11 +18,6 @@ const INET6_BYTES = 28;
 /** Bytes of a path of a unix socket, its ending zero not counted. */
 export const UNIX_PATH_BYTES_MAX = 107;
 
-const ZERO = 0x30;
-const DOT = 0x2e;
-/** For the text of an IPv4 address. */
-const scratch = Buffer.alloc(15);
-
 /** An address that was written, and how to make a socket for it. */
 export interface WrittenAddress {
   readonly family: number;
@@ -31,17 +26,19 @@ export interface WrittenAddress {
 
 /** Writes an IP address into `into`. @throws TypeError when `host` is not one */
 export function writeInternetAddress(into: Uint8Array, host: string, port: number): WrittenAddress {
-  if (isIPv4(host)) {
+  const ipv4 = parseIpv4(host);
+  if (ipv4 !== null) {
     writeHead(into, AF_INET, port);
-    writeIpv4(into, 4, host);
+    into.set(ipv4, 4);
     into.fill(0, 8, INET_BYTES);
     return { family: AF_INET, byteCount: INET_BYTES };
   }
-  if (!isIPv6(host)) throw new TypeError(`'${host}' is not an IP address`);
-  const [address = '', zone] = host.split('%');
+  const [address = '', zone] = host.split('%', 2);
+  const ipv6 = parseIpv6(address);
+  if (ipv6 === null) throw new TypeError(`'${host}' is not an IP address`);
   writeHead(into, AF_INET6, port);
   into.fill(0, 4, INET6_BYTES);
-  writeIpv6(into, 8, address);
+  into.set(ipv6, 8);
   if (zone !== undefined) writeScope(into, scopeOf(zone));
   return { family: AF_INET6, byteCount: INET6_BYTES };
 }
@@ -66,7 +63,7 @@ export function hostOf(from: Uint8Array): string {
   if (from[0] === AF_INET) return ipv4Text(from, 4);
   if (from[0] !== AF_INET6) return '';
   if (isMappedIpv4(from)) return ipv4Text(from, 20);
-  const text = ipv6Text(from);
+  const text = ipv6Text(from, 8);
   // Only a link-local address means nothing without its interface.
   return from[8] === 0xfe && (from[9]! & 0xc0) === 0x80 ? `${text}%${zoneOf(readScope(from))}` : text;
 }
@@ -88,70 +85,9 @@ function writeHead(into: Uint8Array, family: number, port: number): void {
   into[3] = port & 0xff;
 }
 
-function writeIpv4(into: Uint8Array, at: number, text: string): void {
-  for (const [index, part] of text.split('.').entries()) into[at + index] = Number(part);
-}
-
-function writeIpv6(into: Uint8Array, at: number, text: string): void {
-  const [head = '', tail] = text.split('::');
-  const first = groupsOf(head);
-  const last = tail === undefined ? [] : groupsOf(tail);
-  for (const [index, group] of first.entries()) writeGroup(into, at + 2 * index, group);
-  for (const [index, group] of last.entries()) writeGroup(into, at + 16 - 2 * (last.length - index), group);
-}
-
-/** The groups of 16 bits; the last two may be written as an IPv4 address. */
-function groupsOf(text: string): readonly number[] {
-  if (text === '') return [];
-  return text.split(':').flatMap((part) => {
-    if (!part.includes('.')) return [Number.parseInt(part, 16)];
-    const [a = 0, b = 0, c = 0, d = 0] = part.split('.').map(Number);
-    return [a * 256 + b, c * 256 + d];
-  });
-}
-
-function writeGroup(into: Uint8Array, at: number, group: number): void {
-  into[at] = group >> 8;
-  into[at + 1] = group & 0xff;
-}
-
 function isMappedIpv4(from: Uint8Array): boolean {
   for (let at = 8; at < 18; at++) if (from[at] !== 0) return false;
   return from[18] === 0xff && from[19] === 0xff;
-}
-
-/** Made in one piece: a string put together by parts costs five times the memory, for as long as its connection lives. */
-function ipv4Text(from: Uint8Array, at: number): string {
-  let end = writeDecimal(from[at]!, 0);
-  for (let index = 1; index < 4; index++) {
-    scratch[end] = DOT;
-    end = writeDecimal(from[at + index]!, end + 1);
-  }
-  return scratch.toString('latin1', 0, end);
-}
-
-/** @returns where the digits end */
-function writeDecimal(value: number, start: number): number {
-  let at = start;
-  if (value >= 100) scratch[at++] = ZERO + Math.trunc(value / 100);
-  if (value >= 10) scratch[at++] = ZERO + (Math.trunc(value / 10) % 10);
-  scratch[at++] = ZERO + (value % 10);
-  return at;
-}
-
-/** As RFC 5952 has it: lower case, and the longest run of two or more zero groups (the first of equals) left out. */
-function ipv6Text(from: Uint8Array): string {
-  const groups = Array.from({ length: 8 }, (_, index) => from[8 + 2 * index]! * 256 + from[9 + 2 * index]!);
-  let gapStart = -1;
-  let gapLength = 1;
-  for (let start = 0; start < 8; start++) {
-    let length = 0;
-    while (groups[start + length] === 0) length++;
-    if (length > gapLength) [gapStart, gapLength] = [start, length];
-  }
-  const text = (part: readonly number[]) => part.map((group) => group.toString(16)).join(':');
-  if (gapStart < 0) return text(groups);
-  return `${text(groups.slice(0, gapStart))}::${text(groups.slice(gapStart + gapLength))}`;
 }
 
 /** The number of an interface: given as such, or looked up. 0 = none. */
