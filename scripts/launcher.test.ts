@@ -19,7 +19,12 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 
 const LAUNCHER = join(import.meta.dirname, '../bin/zanzara');
 
-const NODE_OPTIONS = ['--disable-warning=ExperimentalWarning', '--min-semi-space-size=2'];
+const NODE_OPTIONS = [
+  '--disable-warning=ExperimentalWarning',
+  '--max-semi-space-size=2',
+  '--min-semi-space-size=2',
+  '--no-allocation-site-pretenuring',
+];
 
 /** A stand-in for scripts/bundle.sh: says in its file which time it was. */
 const BUNDLER = `#!/bin/sh

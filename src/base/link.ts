@@ -27,7 +27,8 @@ export interface Link {
   /** Reads again. No `onBytes` inside this call. */
   resume(): void;
   /**
-   * Sends what was handed over, then ends the connection; after `lingerMs` the rest is given up. No `onBytes` after
+   * Sends what was handed over, then ends the connection; after `lingerMs` the rest is given up. 0: the peer, which has
+   * said goodbye, is not waited for, and what the system does not take at once is given up. No `onBytes` after
    * this call, what still arrives is thrown away; `onSent` goes on.
    */
   close(lingerMs: number): void;

@@ -279,6 +279,7 @@ function logConnect(
   isPresent: boolean,
 ): void {
   const { log } = context;
+  if (!log.has('notice')) return;
   const { version, cleanStart, userName, will } = packet;
   const user = userName === null ? '' : `, u'${userName}'`;
   const from = `${entrant.remoteAddress}:${entrant.remotePort}`;

@@ -206,9 +206,9 @@ export class Connection implements LinkEvents, Entrant, ChannelOwner, Timed {
     this.#close(words);
   }
 
-  /** Ends the connection without a word to the client. */
+  /** Ends the connection of a client that has said goodbye, without a word to it [MQTT-3.14.4-1]. */
   leave(words: EndReason | null): void {
-    if (this.#phase !== 'closing') this.#close(words);
+    if (this.#phase !== 'closing') this.#close(words, 0);
   }
 
   // --------------------------------------------------------------------------------------------------- input
@@ -501,12 +501,12 @@ export class Connection implements LinkEvents, Entrant, ChannelOwner, Timed {
     this.#close(words);
   }
 
-  #close(words: EndReason | null): void {
+  #close(words: EndReason | null, lingerMs = LINGER_MS): void {
     try {
       this.#finish(words);
     } finally {
       if (this.#isLinkOver) this.#leaveHouse();
-      else this.link.close(LINGER_MS);
+      else this.link.close(lingerMs);
     }
   }
 
@@ -530,7 +530,9 @@ export class Connection implements LinkEvents, Entrant, ChannelOwner, Timed {
     this.#unread = null;
     this.#entry?.abandonAuth?.();
     this.endAuth();
-    log.write('notice', `Client ${this.#name()} disconnected${words === null ? '' : `: ${words}`}.`);
+    if (log.has('notice')) {
+      log.write('notice', `Client ${this.#name()} disconnected${words === null ? '' : `: ${words}`}.`);
+    }
     const client = this.#client;
     this.#client = null;
     if (client === null) return;

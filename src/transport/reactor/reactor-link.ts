@@ -4,9 +4,10 @@
  * Out: what is sent goes to the kernel at once, straight from the user's buffer. What the kernel does not take waits, as
  * ranges that are still lent, for EPOLLOUT, which is asked for only then. Small ranges that wait are put together.
  *
- * In: one `recv` per event, so that a busy socket takes its turn like every other. A pause costs nothing until input
- * comes: only then is the kernel told to keep quiet about it. While paused an orderly end is told at once when nothing
- * unread precedes it, a reset always; an end behind unread input is seen after `resume`.
+ * In: epoll tells once when input has come (EPOLLET), and the link reads once per batch, so that a busy socket takes its
+ * turn like every other. When there may be more (the read was full, or an end stands behind it) it asks for another turn;
+ * so a pause costs no call, only the memory that something was not looked at. While paused an orderly end is told at once
+ * when nothing unread precedes it, a reset always; an end behind unread input is seen after `resume`.
  *
  *            close()                     peer's FIN and our FIN sent, linger over, error
  *   open ───────────────▶ ending ─────────────────────────────▶ ended (onEnd at the end of the batch)
@@ -18,22 +19,21 @@ import type { Link, LinkEnd, LinkEvents } from '../../base/link.ts';
 import { RingQueue } from '../../base/ring-queue.ts';
 import { Timer, type TimerQueue } from '../../base/timer-queue.ts';
 import { toError } from '../transport-options.ts';
-import { EAGAIN, EINTR, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './native.ts';
+import { EAGAIN, EINTR, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, RECEIVE_BYTES } from './native.ts';
 import type { Deferred, Reactor, Source } from './reactor.ts';
 import { systemError } from './system-error.ts';
 
 /** The most that is handed to the kernel at once: the others have their turn, and `onSent` reports at least so often. */
 const WRITE_BYTES_MAX = 256 * 1024;
-/** Ranges of fewer bytes are copied together when several wait, and when they may lie inside the collector's heap. */
-const SMALL_BYTES = 1024;
 /** Room for ranges that are put together. */
 const GATHER_BYTES = 64 * 1024;
 /** How long a peer that has ended its side may take for what it was sent before. */
 const FLUSH_AFTER_PEER_END_MS = 5_000;
 
-const READABLE = EPOLLIN + EPOLLRDHUP;
-/** The socket is not in the epoll set. */
-const SUSPENDED = -1;
+const READABLE = EPOLLIN | EPOLLRDHUP | EPOLLET;
+const WRITABLE = READABLE | EPOLLOUT;
+/** More than input: the peer's end, or a fault. */
+const END = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
 /** What the links of one transport share. */
 export interface LinkContext {
@@ -71,13 +71,17 @@ export class ReactorLink implements Link, Source, Deferred {
   readonly #context: LinkContext;
   readonly #fd: number;
   #slot = -1;
-  /** What epoll was told to report, or SUSPENDED. */
-  #mask = READABLE;
+  /** Epoll was asked to report that the socket takes bytes again. */
+  #isAwaitingRoom = false;
   #events: LinkEvents = NOBODY;
   #phase: Phase = 'open';
   /** Why the link ends: the first reason stays. */
   #end: LinkEnd | null = null;
   #isPaused = false;
+  /** Something was reported that was not looked at: there may be input, or an end. */
+  #isUnread = false;
+  /** An end or a fault was reported: reading goes on until it is reached. */
+  #isEndAhead = false;
   /** The peer's FIN was read. */
   #isInputOver = false;
   #isFinSent = false;
@@ -143,7 +147,7 @@ export class ReactorLink implements Link, Source, Deferred {
   resume(): void {
     if (this.#phase !== 'open' || !this.#isPaused) return;
     this.#isPaused = false;
-    if (!this.#isInputOver) this.#watch(READABLE + this.#writeMask);
+    if (this.#isUnread) this.#context.reactor.again(this);
   }
 
   close(lingerMs: number): void {
@@ -157,6 +161,7 @@ export class ReactorLink implements Link, Source, Deferred {
   // ------------------------------------------------------------------------------------------------------- Source
 
   onReady(mask: number): void {
+    if ((mask & END) !== 0) this.#isEndAhead = true;
     if ((mask & EPOLLOUT) !== 0 && this.#hasWaiting) this.#writeWaiting();
     if ((mask & ~EPOLLOUT) === 0 || this.#phase === 'ended') return;
     if (this.#isInputOver) this.#onEventAfterFin(mask);
@@ -192,12 +197,15 @@ export class ReactorLink implements Link, Source, Deferred {
       return;
     }
     reactor.readBytes += byteCount;
+    // A read that was not full has taken all there was, but for an end behind it.
+    this.#isUnread = byteCount === RECEIVE_BYTES || this.#isEndAhead;
     try {
       this.#events.onBytes(native.received, 0, byteCount);
     } catch (error) {
       this.#fault(error);
     }
     if (isInputSpoiled) native.received.fill(0xaa, 0, byteCount);
+    if (this.#isUnread && !this.#isPaused && !this.#isEnded) reactor.again(this);
   }
 
   #onNoInput(result: number): void {
@@ -206,40 +214,33 @@ export class ReactorLink implements Link, Source, Deferred {
       this.#end ??= { kind: 'peer' };
       // What the input causes is sent at the end of this turn: wait for that.
       if (this.#phase === 'open') this.#context.reactor.deferToNextTurn(this);
-    } else if (result !== -EAGAIN && result !== -EINTR) {
+    } else if (result === -EAGAIN) {
+      this.#isUnread = false;
+    } else if (result !== -EINTR) {
       this.#finish({ kind: 'error', error: systemError('read', -result) });
     }
   }
 
   #onEventWhilePaused(mask: number): void {
+    this.#isUnread = true;
+    if ((mask & END) === 0) return;
     const { native } = this.#context.reactor;
-    if ((mask & EPOLLERR) !== 0) {
-      const error = native.takeError(this.#fd);
-      if (error < 0) {
-        this.#finish({ kind: 'error', error: systemError('read', -error) });
-        return;
-      }
-    }
-    if ((mask & (EPOLLRDHUP + EPOLLHUP)) === 0) {
-      this.#watch(EPOLLRDHUP + this.#writeMask);
+    const error = (mask & EPOLLERR) === 0 ? 0 : native.takeError(this.#fd);
+    if (error < 0) {
+      this.#finish({ kind: 'error', error: systemError('read', -error) });
       return;
     }
     const next = native.peek(this.#fd);
-    if (next <= 0) {
-      this.#onNoInput(next);
-      return;
-    }
-    // Its end comes after unread input. A hang-up cannot be masked.
-    if ((mask & EPOLLHUP) !== 0) this.#watch(SUSPENDED);
-    else this.#watch(this.#writeMask);
+    if (next <= 0) this.#onNoInput(next);
   }
 
   /** Closing a socket with unread input resets the connection, and the peer may lose what it was sent last: read on. */
   #discard(): void {
-    const { native } = this.#context.reactor;
-    const result = native.receive(this.#fd);
+    const { reactor } = this.#context;
+    const result = reactor.native.receive(this.#fd);
     if (result > 0) {
-      this.#context.reactor.readBytes += result;
+      reactor.readBytes += result;
+      if (result === RECEIVE_BYTES || this.#isEndAhead) reactor.again(this);
       return;
     }
     this.#onNoInput(result);
@@ -247,24 +248,16 @@ export class ReactorLink implements Link, Source, Deferred {
   }
 
   #onEventAfterFin(mask: number): void {
-    if ((mask & (EPOLLERR + EPOLLHUP)) === 0) {
-      this.#watch(this.#writeMask);
-      return;
-    }
+    if ((mask & (EPOLLERR | EPOLLHUP)) === 0) return;
     // Reset after its FIN, or both sides have ended: nothing more can be sent or come.
     const error = this.#context.reactor.native.takeError(this.#fd);
     if (error < 0 || this.#phase === 'ending') this.#finish({ kind: 'peer' });
-    else this.#watch(SUSPENDED);
   }
 
   // ------------------------------------------------------------------------------------------------------- output
 
   get #hasWaiting(): boolean {
     return this.#bytes !== NO_BYTES;
-  }
-
-  get #writeMask(): number {
-    return this.#hasWaiting ? EPOLLOUT : 0;
   }
 
   #write(bytes: Uint8Array, start: number, end: number): void {
@@ -278,14 +271,7 @@ export class ReactorLink implements Link, Source, Deferred {
   #hand(bytes: Uint8Array, start: number, end: number): number {
     const { native } = this.#context.reactor;
     const stop = Math.min(end, start + WRITE_BYTES_MAX);
-    let taken: number;
-    if (bytes.length < SMALL_BYTES) {
-      // A small array may lie inside the collector's heap, which moves.
-      gathered.set(start === 0 && stop === bytes.length ? bytes : bytes.subarray(start, stop));
-      taken = native.sendRange(this.#fd, gathered, 0, stop - start);
-    } else {
-      taken = native.sendRange(this.#fd, bytes, start, stop);
-    }
+    const taken = native.sendRange(this.#fd, bytes, start, stop);
     if (taken >= 0) return taken;
     if (taken === -EAGAIN || taken === -EINTR) return 0;
     this.#finish({ kind: 'error', error: systemError('write', -taken) });
@@ -297,21 +283,26 @@ export class ReactorLink implements Link, Source, Deferred {
     this.#bytes = bytes;
     this.#start = start;
     this.#stop = end;
-    if (this.#mask !== SUSPENDED) this.#watch(this.#mask | EPOLLOUT);
-    else this.#watch(EPOLLOUT);
+    this.#awaitRoom(true);
   }
 
   #writeWaiting(): void {
     const rest = this.#rest;
     const isTogether = rest !== null && rest.length > 0 && this.#stop - this.#start < GATHER_BYTES;
-    const taken = isTogether
-      ? this.#hand(gathered, 0, this.#gather(rest))
-      : this.#hand(this.#bytes, this.#start, this.#stop);
+    const bytes = isTogether ? gathered : this.#bytes;
+    const start = isTogether ? 0 : this.#start;
+    const stop = isTogether ? this.#gather(rest) : Math.min(this.#stop, this.#start + WRITE_BYTES_MAX);
+    const taken = this.#hand(bytes, start, stop);
     if (taken < 0) return;
     this.#drop(taken);
     if (taken > 0) this.#report(taken);
-    if (this.#isEnded || this.#hasWaiting) return;
-    this.#watch(this.#mask & ~EPOLLOUT);
+    if (this.#isEnded) return;
+    if (this.#hasWaiting) {
+      // The kernel has taken all: it may have room for more, and will say so only when it is asked anew.
+      if (start + taken === stop) this.#watch(WRITABLE);
+      return;
+    }
+    this.#awaitRoom(false);
     if (this.#phase === 'ending') this.#endWhenWritten();
   }
 
@@ -360,12 +351,14 @@ export class ReactorLink implements Link, Source, Deferred {
     this.#phase = 'ending';
     this.#end ??= end;
     this.#isPaused = false;
-    this.#endWhenWritten();
+    // The peer is not waited for.
+    if (lingerMs === 0 && !this.#hasWaiting) this.#finish(end);
+    else this.#endWhenWritten();
     if (this.#isEnded) return;
     const { timers } = this.#context;
     this.#linger = new Timer(() => this.destroy());
     timers.add(this.#linger, timers.now + lingerMs);
-    if (!this.#isInputOver) this.#watch(READABLE + this.#writeMask);
+    if (this.#isUnread && !this.#isInputOver) this.#context.reactor.again(this);
   }
 
   /** Sends our FIN once everything else has gone; with the peer's FIN there as well it is over. */
@@ -384,15 +377,15 @@ export class ReactorLink implements Link, Source, Deferred {
     return this.#phase === 'ended';
   }
 
+  #awaitRoom(isAwaiting: boolean): void {
+    if (this.#isAwaitingRoom === isAwaiting) return;
+    this.#isAwaitingRoom = isAwaiting;
+    this.#watch(isAwaiting ? WRITABLE : READABLE);
+  }
+
+  /** What holds of the mask now is reported once more. */
   #watch(mask: number): void {
-    if (mask === this.#mask) return;
-    const { reactor } = this.#context;
-    const before = this.#mask;
-    this.#mask = mask;
-    let result: number;
-    if (mask === SUSPENDED) result = reactor.suspend(this.#fd);
-    else if (before === SUSPENDED) result = reactor.restore(this.#slot, this.#fd, mask);
-    else result = reactor.change(this.#slot, this.#fd, mask);
+    const result = this.#context.reactor.change(this.#slot, this.#fd, mask);
     // Only for want of memory: a link that is not watched would hang for ever.
     if (result < 0) this.#finish({ kind: 'error', error: systemError('epoll_ctl', -result) });
   }
