@@ -24,6 +24,7 @@ const NODE_OPTIONS = [
   '--max-semi-space-size=2',
   '--min-semi-space-size=2',
   '--no-allocation-site-pretenuring',
+  '--no-maglev',
 ];
 
 /** A stand-in for scripts/bundle.sh: says in its file which time it was. */

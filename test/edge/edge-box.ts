@@ -9,7 +9,7 @@
  */
 import { parseArgs } from 'node:util';
 import { mebibytes } from '../fixtures/figures.ts';
-import { transportName } from '../fixtures/measured-broker.ts';
+import { endOnSignals, transportName } from '../fixtures/measured-broker.ts';
 import { type Box, makeBox } from './box.ts';
 import { type EdgeResult, type EdgeSample, judgeEdgeBox, latencyLine, runEdgeBox } from './run-edge-box.ts';
 
@@ -44,6 +44,7 @@ function showResult(result: EdgeResult, box: Box): void {
 }
 
 async function main(): Promise<void> {
+  endOnSignals();
   const options = {
     minutes: { type: 'string', default: '10' },
     clients: { type: 'string', default: '500' },

@@ -14,7 +14,7 @@
 import { constants, setPriority } from 'node:os';
 import { parseArgs } from 'node:util';
 import { milliseconds } from '../fixtures/figures.ts';
-import { type MeasuredBroker, transportName } from '../fixtures/measured-broker.ts';
+import { endOnSignals, type MeasuredBroker, transportName } from '../fixtures/measured-broker.ts';
 import type { Latency } from './good-clients.ts';
 import {
   type HostilePlan,
@@ -70,6 +70,7 @@ function raisePriority(): boolean {
 }
 
 async function main(): Promise<void> {
+  endOnSignals();
   const options = {
     runs: { type: 'string', default: '5' },
     sockets: { type: 'string', default: '10000' },

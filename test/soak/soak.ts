@@ -9,7 +9,7 @@
  */
 import { parseArgs } from 'node:util';
 import { mebibytes } from '../fixtures/figures.ts';
-import { transportName } from '../fixtures/measured-broker.ts';
+import { endOnSignals, transportName } from '../fixtures/measured-broker.ts';
 import { judgeSoak, LONG_LIMITS, soakGrowth } from './judge.ts';
 import { runSoak, type SoakLoad, type SoakPlan, type SoakResult, type SoakSample } from './run-soak.ts';
 
@@ -47,6 +47,7 @@ function showResult(result: SoakResult): void {
 }
 
 async function main(): Promise<void> {
+  endOnSignals();
   const options = {
     minutes: { type: 'string', default: '30' },
     seed: { type: 'string', default: '1' },
