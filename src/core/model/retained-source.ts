@@ -6,6 +6,7 @@ export interface RetainedSource {
   /**
    * Up to `limit` more; may be fewer, even none, before it is done, because the work of one call is bounded. They are
    * found while they are gone through, once; each is lent until the next one, so whoever keeps it calls `own`.
+   * `isUrgent`: not as one of many who share the time of a turn, because there will be no other call.
    */
-  next(limit: number): Iterable<Message>;
+  next(limit: number, isUrgent: boolean): Iterable<Message>;
 }

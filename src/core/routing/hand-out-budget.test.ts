@@ -69,3 +69,13 @@ test('a hundred cursors at once do in one turn what a few do, and all of them co
   );
   assert.ok(perTurnMax > 1000 && perTurnMax < 2500, `${perTurnMax} in one turn`);
 });
+
+test('an urgent slice is given although the time of the turn is used up', () => {
+  const turns = createTurns();
+  const store = new RetainedStore(1, new HandOutBudget(turns, () => 0));
+  for (let index = 0; index < 3000; index += 1) store.set(retained(`a/${index}`));
+  const [greedy, leaving] = [store.cursor('#'), store.cursor('#')];
+  for (let slice = 0; slice < 3; slice += 1) Array.from(greedy.next(1024));
+  assert.equal(Array.from(leaving.next(100)).length, 0);
+  assert.equal(Array.from(leaving.next(100, true)).length, 100);
+});

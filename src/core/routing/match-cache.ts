@@ -38,7 +38,7 @@ export class MatchCache {
   #version: number;
   #bytes = 0;
   /** Numbers that may have an entry. */
-  #filled: number[] = [];
+  readonly #filled = new Set<number>();
   /** Where room is made next when bytes run out. */
   #hand = 0;
   readonly #scratch: MatchResult = { subscriptions: [], groups: [] };
@@ -71,8 +71,8 @@ export class MatchCache {
     if (bytes > CACHE_BYTES_MAX / 2) return;
     while (this.#entries.length <= place) this.#entries.push(null);
     while (this.#bytes + bytes > CACHE_BYTES_MAX) this.#drop(this.#hand++ % this.#entries.length);
-    if (this.#entries[place] === null) this.#filled.push(place);
     this.#drop(place);
+    this.#filled.add(place);
     this.#entries[place] = { topic, result };
     this.#bytes += bytes;
   }
@@ -95,7 +95,7 @@ export class MatchCache {
   #clear(): void {
     this.#version = this.#tree.version;
     for (const place of this.#filled) this.#entries[place] = null;
-    this.#filled = [];
+    this.#filled.clear();
     this.#bytes = 0;
   }
 }

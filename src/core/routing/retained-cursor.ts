@@ -61,6 +61,7 @@ export class RetainedCursor implements RetainedSource {
   #path: Uint8Array = NO_BYTES;
   #visits = 0;
   #left = 0;
+  #isUrgent = false;
   readonly #slice: IterableIterator<Message> = {
     next: () => {
       const message = this.#nextWanted();
@@ -87,14 +88,15 @@ export class RetainedCursor implements RetainedSource {
    * At most `limit` more messages; fewer, or none at all, also while it is not done: the work of a call is bounded. To be
    * gone through once, before the next call; each message is lent until the next one is asked for.
    */
-  next(limit: number): Iterable<Message> {
+  next(limit: number, isUrgent = false): Iterable<Message> {
     this.#left = limit;
+    this.#isUrgent = isUrgent;
     this.#visits = 0;
     return this.#slice;
   }
 
   #nextWanted(): Message | null {
-    const { budget } = this.#reader;
+    const budget = this.#isUrgent ? null : this.#reader.budget;
     const visitsBefore = this.#visits;
     let found: Message | null = null;
     if (budget !== null && !budget.isLeft) return null;

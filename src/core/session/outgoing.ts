@@ -262,8 +262,8 @@ export class Outgoing {
     return undefined;
   }
 
-  #takeSlice(feed: RetainedFeed, limit: number): void {
-    for (const message of feed.source.next(limit)) this.offer(message, feed.subscription, true);
+  #takeSlice(feed: RetainedFeed, limit: number, isLast = false): void {
+    for (const message of feed.source.next(limit, isLast)) this.offer(message, feed.subscription, true);
     if (feed.source.isDone && this.#feeds !== null) this.#dropFeed(this.#feeds, feed.subscription.filter.text);
   }
 
@@ -283,7 +283,7 @@ export class Outgoing {
     let left = RETAINED_KEPT_MAX;
     for (let feed = this.#firstFeed(); feed !== undefined && left > 0 && !this.#isFull(); feed = this.#firstFeed()) {
       left -= RETAINED_SLICE;
-      if (this.#keepsOffline(feed.subscription.qos)) this.#takeSlice(feed, RETAINED_SLICE);
+      if (this.#keepsOffline(feed.subscription.qos)) this.#takeSlice(feed, RETAINED_SLICE, true);
       else this.#feeds?.delete(feed.subscription.filter.text);
     }
   }

@@ -70,6 +70,7 @@ export class Listener implements Source, Listening {
     context.reactor.remove(this.#slot);
     native.close(this.#fd);
     if (this.#spareFd >= 0) native.close(this.#spareFd);
+    this.#spareFd = -1;
     if (path !== null) native.unlink(path);
   }
 
@@ -109,23 +110,32 @@ export class Listener implements Source, Listening {
     if (errno === EAGAIN) return false;
     // The client has gone meanwhile; the next one may be there.
     if (errno === ECONNABORTED || errno === EPROTO || errno === EINTR) return true;
-    this.#parts.onAcceptError(systemError('accept', errno));
-    if ((errno === EMFILE || errno === ENFILE) && this.#refuseOne()) return true;
+    if (errno === EMFILE || errno === ENFILE) {
+      // The system says so before it looks whether anybody waits.
+      const refused = this.#refuseOne();
+      if (refused === 'nobody') return false;
+      this.#parts.onAcceptError(systemError('accept', errno));
+      if (refused === 'one') return true;
+    } else {
+      this.#parts.onAcceptError(systemError('accept', errno));
+    }
+    if (!this.#isOpen) return false;
     const { reactor, timers } = this.#parts.context;
     reactor.suspend(this.#fd);
     timers.add(this.#rest, timers.now + REST_MS);
     return false;
   }
 
-  /** Closes the first connection that waits. @returns false when that, too, is not possible */
-  #refuseOne(): boolean {
+  /** Closes the first connection that waits. @returns 'none' when that, too, is not possible */
+  #refuseOne(): 'one' | 'nobody' | 'none' {
     const { native } = this.#parts.context.reactor;
-    if (this.#spareFd < 0) return false;
+    if (this.#spareFd < 0) return 'none';
     native.close(this.#spareFd);
     const fd = native.accept(this.#fd);
     if (fd >= 0) native.close(fd);
     this.#spareFd = native.openSpare();
-    return fd >= 0;
+    if (fd >= 0) return 'one';
+    return fd === -EAGAIN && this.#spareFd >= 0 ? 'nobody' : 'none';
   }
 
   #wake(): void {

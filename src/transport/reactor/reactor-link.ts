@@ -20,7 +20,7 @@ import { RingQueue } from '../../base/ring-queue.ts';
 import { Timer, type TimerQueue } from '../../base/timer-queue.ts';
 import { toError } from '../transport-options.ts';
 import { EAGAIN, EINTR, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, RECEIVE_BYTES } from './native.ts';
-import type { Deferred, Reactor, Source } from './reactor.ts';
+import type { Deferred, Eager, Reactor, Source } from './reactor.ts';
 import { systemError } from './system-error.ts';
 
 /** The most that is handed to the kernel at once: the others have their turn, and `onSent` reports at least so often. */
@@ -63,7 +63,7 @@ const NO_BYTES = new Uint8Array(0);
 /** Bytes on their way to the kernel. Only used within one call. */
 const gathered = new Uint8Array(new ArrayBuffer(GATHER_BYTES));
 
-export class ReactorLink implements Link, Source, Deferred {
+export class ReactorLink implements Link, Source, Eager, Deferred {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localPort: number;
@@ -82,6 +82,8 @@ export class ReactorLink implements Link, Source, Deferred {
   #isUnread = false;
   /** An end or a fault was reported: reading goes on until it is reached. */
   #isEndAhead = false;
+  /** The reactor was asked for another turn. */
+  #hasTurn = false;
   /** The peer's FIN was read. */
   #isInputOver = false;
   #isFinSent = false;
@@ -147,7 +149,7 @@ export class ReactorLink implements Link, Source, Deferred {
   resume(): void {
     if (this.#phase !== 'open' || !this.#isPaused) return;
     this.#isPaused = false;
-    if (this.#isUnread) this.#context.reactor.again(this);
+    if (this.#isUnread) this.#askAgain();
   }
 
   close(lingerMs: number): void {
@@ -164,6 +166,23 @@ export class ReactorLink implements Link, Source, Deferred {
     if ((mask & END) !== 0) this.#isEndAhead = true;
     if ((mask & EPOLLOUT) !== 0 && this.#hasWaiting) this.#writeWaiting();
     if ((mask & ~EPOLLOUT) === 0 || this.#phase === 'ended') return;
+    // It has a turn coming: a socket that is filled all the time gets no second one for that.
+    if (this.#hasTurn && !this.#isPaused) return;
+    this.#onInput(mask);
+  }
+
+  onAgain(): void {
+    this.#hasTurn = false;
+    if (this.#phase !== 'ended') this.#onInput(EPOLLIN);
+  }
+
+  #askAgain(): void {
+    if (this.#hasTurn) return;
+    this.#hasTurn = true;
+    this.#context.reactor.again(this);
+  }
+
+  #onInput(mask: number): void {
     if (this.#isInputOver) this.#onEventAfterFin(mask);
     else if (this.#phase === 'ending') this.#discard();
     else if (this.#isPaused) this.#onEventWhilePaused(mask);
@@ -196,7 +215,6 @@ export class ReactorLink implements Link, Source, Deferred {
       this.#onNoInput(byteCount);
       return;
     }
-    reactor.readBytes += byteCount;
     // A read that was not full has taken all there was, but for an end behind it.
     this.#isUnread = byteCount === RECEIVE_BYTES || this.#isEndAhead;
     try {
@@ -205,7 +223,7 @@ export class ReactorLink implements Link, Source, Deferred {
       this.#fault(error);
     }
     if (isInputSpoiled) native.received.fill(0xaa, 0, byteCount);
-    if (this.#isUnread && !this.#isPaused && !this.#isEnded) reactor.again(this);
+    if (this.#isUnread && !this.#isPaused && !this.#isEnded) this.#askAgain();
   }
 
   #onNoInput(result: number): void {
@@ -239,8 +257,7 @@ export class ReactorLink implements Link, Source, Deferred {
     const { reactor } = this.#context;
     const result = reactor.native.receive(this.#fd);
     if (result > 0) {
-      reactor.readBytes += result;
-      if (result === RECEIVE_BYTES || this.#isEndAhead) reactor.again(this);
+      if (result === RECEIVE_BYTES || this.#isEndAhead) this.#askAgain();
       return;
     }
     this.#onNoInput(result);
@@ -358,7 +375,7 @@ export class ReactorLink implements Link, Source, Deferred {
     const { timers } = this.#context;
     this.#linger = new Timer(() => this.destroy());
     timers.add(this.#linger, timers.now + lingerMs);
-    if (this.#isUnread && !this.#isInputOver) this.#context.reactor.again(this);
+    if (this.#isUnread && !this.#isInputOver) this.#askAgain();
   }
 
   /** Sends our FIN once everything else has gone; with the peer's FIN there as well it is over. */

@@ -109,13 +109,15 @@ test('outside of a batch the end of the turn is that of node', async () => {
   assert.deepEqual(ran, ['before the end', 'a', 'b']);
 });
 
-test('what is deferred runs after the batch, what is deferred to the next turn after promises', async () => {
+test('what is deferred runs after the batch, what is deferred to the next turn after what was set up before', async () => {
   const ran: string[] = [];
   const done = Promise.withResolvers<void>();
+  // An immediate of the reactor's own that is set already must not draw the next turn forward.
+  reactor.turn.atEnd(() => {});
   await inBatch(() => {
+    setImmediate(() => ran.push('an immediate of the batch'));
     reactor.deferToNextTurn({ runDeferred: () => done.resolve(void ran.push('next turn')) });
     reactor.defer({ runDeferred: () => ran.push('after the batch') });
-    setImmediate(() => ran.push('an immediate of the batch'));
     reactor.turn.atEnd(() => ran.push('end'));
   });
   await done.promise;

@@ -16,7 +16,7 @@
  * one has probably started something that goes on by promise: the reactor leaves at once then.
  */
 import type { Turn } from '../../base/turn.ts';
-import { EAGAIN, EINTR, EPOLLIN, EVENT_LAYOUTS, Native, type PollHandle } from './native.ts';
+import { EAGAIN, EINTR, EVENT_LAYOUTS, Native, type PollHandle } from './native.ts';
 import { systemError } from './system-error.ts';
 
 /** A busy reactor goes back to libuv after this time, so that everything else of the process has its turn. */
@@ -30,8 +30,6 @@ const WAIT_MS = 5;
 const STAY_GAP_MS = 0.5;
 /** A batch is cut after this time, so that output leaves and timers run; the rest of it comes first in the next one. */
 const BATCH_MS = 4;
-/** The clock is asked each time that so many bytes have been read. */
-const BATCH_CHECK_BYTES = 8 * 1024;
 
 /**
  * What an entry of the epoll set belongs to. Sources that carry bytes are told of a change only (EPOLLET): one that does
@@ -40,6 +38,12 @@ const BATCH_CHECK_BYTES = 8 * 1024;
 export interface Source {
   /** `mask`: what epoll has reported. Must not throw. */
   onReady(mask: number): void;
+}
+
+/** A source that has not taken all there was. */
+export interface Eager {
+  /** Its next turn has come. Called once for each call of `again`, also when it is over with it meanwhile. */
+  onAgain(): void;
 }
 
 /** Something to be done when the present batch, or turn, is over. */
@@ -62,8 +66,6 @@ export class Reactor {
   readonly native: Native;
   /** The end of the reactor's batch while there is one, else that of node's turn. */
   readonly turn: Turn = { atEnd: (run) => this.#atEnd(run) };
-  /** Links add what they have read, so that a batch that takes long is cut. */
-  readBytes = 0;
   readonly #epoll: number;
   readonly #poll: PollHandle;
   readonly #sources: (Source | null)[] = [];
@@ -80,12 +82,14 @@ export class Reactor {
   #isEnding = false;
   #hasImmediate = false;
   /** Sources that have more to do, and what they are told. */
-  #again: Source[] = [];
-  #againSpare: Source[] = [];
+  #again: Eager[] = [];
   #deferred: Deferred[] = [];
-  #nextTurn: Deferred[] = [];
   #lastEventMs = 0;
   readonly #onImmediate = (): void => this.#endNodeTurn();
+  readonly #runNextTurn = (what: Deferred): void => {
+    what.runDeferred();
+    this.#tellDeferred();
+  };
 
   /** @throws Error when the system refuses */
   constructor(native: Native) {
@@ -129,11 +133,8 @@ export class Reactor {
     return this.native.epollAdd(this.#epoll, fd, mask, slot, this.#generations[slot] ?? 0);
   }
 
-  /**
-   * `onReady` is called again, with EPOLLIN, in the next batch: for a source that has not taken all there was. One that
-   * is removed meanwhile is called all the same.
-   */
-  again(source: Source): void {
+  /** A turn in the next batch. A source asks for one at a time, or the busiest would have the most. */
+  again(source: Eager): void {
     this.#again.push(source);
     if (!this.#isInBatch) this.#askImmediate();
   }
@@ -156,11 +157,11 @@ export class Reactor {
     if (!this.#isInBatch) this.#askImmediate();
   }
 
-  /** Runs `what` after everything that the present turn of node has set up. */
+  /** Runs `what` after everything that was set up until now: promises, ticks, immediates. */
   deferToNextTurn(what: Deferred): void {
-    this.#nextTurn.push(what);
     this.#mustLeave = true;
-    if (!this.#isInBatch) this.#askImmediate();
+    // One of its own: an immediate that was set earlier would run before what the turn has set up since.
+    setImmediate(this.#runNextTurn, what);
   }
 
   /** The reactor gives way to promises and the like after this batch. */
@@ -184,18 +185,18 @@ export class Reactor {
     this.#hasImmediate = false;
     if (this.#again.length > 0 || this.#at < this.#count) this.#takeBatches();
     this.#tellDeferred();
-    const due = this.#nextTurn;
-    if (due.length > 0) {
-      this.#nextTurn = [];
-      for (const what of due) what.runDeferred();
-      this.#tellDeferred();
-    }
     this.#runEnds();
   }
 
   #tellDeferred(): void {
     // What is deferred meanwhile (a link that ends because another has) has its turn as well.
-    for (let index = 0; index < this.#deferred.length; index++) this.#deferred[index]?.runDeferred();
+    for (let index = 0; index < this.#deferred.length; index++) {
+      try {
+        this.#deferred[index]?.runDeferred();
+      } catch (error) {
+        raise(error);
+      }
+    }
     this.#deferred.length = 0;
   }
 
@@ -218,7 +219,12 @@ export class Reactor {
 
   /** Called by libuv, from C: nothing may be thrown out of here. */
   #onReadable(): void {
-    this.#takeBatches();
+    try {
+      this.#takeBatches();
+    } catch (error) {
+      this.#isInBatch = false;
+      raise(error);
+    }
     this.#askImmediate();
   }
 
@@ -230,7 +236,8 @@ export class Reactor {
     let nowMs = startMs;
     let timeoutMs = 0;
     do {
-      if (!this.#takeBatch(this.#again.length > 0 ? 0 : timeoutMs)) break;
+      const isDue = this.#again.length > 0 || this.#runs.length > 0;
+      if (!this.#takeBatch(isDue ? 0 : timeoutMs)) break;
       this.#handleBatch(nowMs);
       this.#tellDeferred();
       this.#runEnds();
@@ -258,7 +265,6 @@ export class Reactor {
   #handleBatch(startMs: number): void {
     const { events, layout } = this.native;
     const { words, dataWord } = layout;
-    this.readBytes = 0;
     while (this.#at < this.#count) {
       const word = this.#at * words;
       this.#at += 1;
@@ -271,26 +277,27 @@ export class Reactor {
       } catch (error) {
         raise(error);
       }
-      if (this.readBytes < BATCH_CHECK_BYTES) continue;
-      this.readBytes = 0;
-      if (performance.now() - startMs > BATCH_MS) return;
+      // What an event costs is not seen in its bytes: ten of them may go to a thousand subscribers.
+      if (performance.now() - startMs > BATCH_MS) break;
     }
-    if (this.#again.length > 0) this.#handleAgain();
+    if (this.#again.length > 0) this.#handleAgain(startMs);
   }
 
-  /** Those that have not taken all there was, once each. */
-  #handleAgain(): void {
-    const due = this.#again;
-    this.#again = this.#againSpare;
-    for (const source of due) {
+  /** Those that have not taken all there was, in order, as far as the time of the batch goes: one at least. */
+  #handleAgain(startMs: number): void {
+    const dueCount = this.#again.length;
+    let count = 0;
+    while (count < dueCount) {
+      const source = this.#again[count];
+      count += 1;
       try {
-        source.onReady(EPOLLIN);
+        source?.onAgain();
       } catch (error) {
         raise(error);
       }
+      if (performance.now() - startMs > BATCH_MS) break;
     }
-    due.length = 0;
-    this.#againSpare = due;
+    this.#again.splice(0, count);
   }
 }
 
