@@ -238,7 +238,7 @@ export class Reactor {
     do {
       const isDue = this.#again.length > 0 || this.#runs.length > 0;
       if (!this.#takeBatch(isDue ? 0 : timeoutMs)) break;
-      this.#handleBatch(nowMs);
+      this.#handleBatch();
       this.#tellDeferred();
       this.#runEnds();
       nowMs = performance.now();
@@ -262,7 +262,8 @@ export class Reactor {
     return false;
   }
 
-  #handleBatch(startMs: number): void {
+  #handleBatch(): void {
+    const startMs = performance.now();
     const { events, layout } = this.native;
     const { words, dataWord } = layout;
     while (this.#at < this.#count) {
