@@ -8,7 +8,6 @@
  * least every second client.
  */
 import { getHeapSnapshot } from 'node:v8';
-import type { Link, LinkEvents } from '../src/base/link.ts';
 import { createBroker } from '../src/core/broker.ts';
 import { DEFAULT_SETTINGS } from '../src/core/model/settings.ts';
 import { createMemoryJournal } from '../src/modules/persistence/index.ts';
@@ -18,28 +17,11 @@ import { parseTopicFilter } from '../src/protocol/topic.ts';
 import type { ProtocolVersion } from '../src/protocol/version.ts';
 import { FakeTurn } from '../test/fixtures/fake-turn.ts';
 import { SeededRandom } from '../test/fixtures/seeded-random.ts';
+import { SinkLink } from '../test/fixtures/sink-link.ts';
 
 const clientCount = Number(process.argv[2] ?? 15_000);
 const version = versionOf(process.argv[3] ?? '4');
 const ROWS_SHOWN = 60;
-
-/** A link that takes everything at once, as a socket with room does. */
-class SinkLink implements Link {
-  readonly remoteAddress: string = '127.0.0.1';
-  readonly remotePort: number = 40_000;
-  readonly localPort: number = 1883;
-  readonly pendingBytes: number = 0;
-  events: LinkEvents | null = null;
-
-  send(_bytes: Uint8Array, start: number, end: number): void {
-    this.events?.onSent(end - start);
-  }
-
-  pause(): void {}
-  resume(): void {}
-  close(): void {}
-  destroy(): void {}
-}
 
 const turn = new FakeTurn();
 const broker = createBroker({

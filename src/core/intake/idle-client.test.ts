@@ -7,7 +7,7 @@ import { FakeTurn } from '../../../test/fixtures/fake-turn.ts';
 import { usedBytes } from '../../../test/fixtures/memory.ts';
 import { rawAck, rawPublish, rawSubscribe } from '../../../test/fixtures/raw-packets.ts';
 import { SeededRandom } from '../../../test/fixtures/seeded-random.ts';
-import type { Link, LinkEvents } from '../../base/link.ts';
+import { SinkLink } from '../../../test/fixtures/sink-link.ts';
 import { createMemoryJournal } from '../../modules/persistence/index.ts';
 import { type Broker, createBroker } from '../broker.ts';
 import { DEFAULT_SETTINGS } from '../model/settings.ts';
@@ -15,24 +15,6 @@ import { DEFAULT_SETTINGS } from '../model/settings.ts';
 const CLIENTS = 3000;
 /** bench/idle-memory.bench.ts prints what it is now, and who holds it. */
 const BYTES_MAX = 1400;
-
-/** A socket that takes everything and keeps nothing. */
-class SinkLink implements Link {
-  readonly remoteAddress: string = '127.0.0.1';
-  readonly remotePort: number = 40_000;
-  readonly localPort: number = 1883;
-  readonly pendingBytes: number = 0;
-  events: LinkEvents | null = null;
-
-  send(_bytes: Uint8Array, start: number, end: number): void {
-    this.events?.onSent(end - start);
-  }
-
-  pause(): void {}
-  resume(): void {}
-  close(): void {}
-  destroy(): void {}
-}
 
 const turn = new FakeTurn();
 
