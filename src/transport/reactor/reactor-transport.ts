@@ -67,9 +67,11 @@ function listenSocket({ context, accept, onAcceptError, write, where, isIpv6Only
   const { native } = context.reactor;
   const address = write(native.socketAddress);
   const fd = native.socket(address.family);
+  let isBound = false;
   const check = (result: number) => {
     if (result >= 0) return;
     if (fd >= 0) native.close(fd);
+    if (isBound && path !== null) native.unlink(path);
     throw systemError('listen', -result, where);
   };
   check(fd);
@@ -80,6 +82,7 @@ function listenSocket({ context, accept, onAcceptError, write, where, isIpv6Only
   }
   if (address.family === AF_INET6) check(native.setIpv6Only(fd, isIpv6Only));
   check(native.bind(fd, address.byteCount));
+  isBound = true;
   check(native.listen(fd, BACKLOG));
   check(native.localAddress(fd));
   const { socketAddress } = native;
