@@ -11,6 +11,8 @@ export interface Link {
   /** Ports are 0 for a unix socket. */
   readonly remotePort: number;
   readonly localPort: number;
+  /** What is known of the peer by TLS; absent where nothing is encrypted. */
+  readonly security?: PeerSecurity;
   /** Bytes handed to `send` that the operating system has not taken yet. */
   readonly pendingBytes: number;
   /**
@@ -36,6 +38,25 @@ export interface Link {
   destroy(): void;
 }
 
+/** What TLS, or a proxy that ended TLS in front of us, says of the peer. */
+export interface PeerSecurity {
+  /** 'TLSv1.3'; '' when a proxy did not say. */
+  readonly version: string;
+  /** The cipher's name in OpenSSL's form; '' when a proxy did not say. */
+  readonly cipher: string;
+  /** Of the client's certificate, which was verified; null = it sent none. */
+  readonly certificate: PeerCertificate | null;
+  /** The identity of a pre-shared key; null = none was used. */
+  readonly pskIdentity: string | null;
+}
+
+/** The names of a certificate. Null: there is none, or it holds NUL or malformed UTF-8 and names nobody. */
+export interface PeerCertificate {
+  readonly commonName: string | null;
+  /** As RFC 2253 writes it: `CN=robot5,O=Plant`. */
+  readonly subject: string | null;
+}
+
 /**
  * Why a link ended. `peer`: orderly end by the other side, after its input was handled and what had been sent until
  * the end of that turn was flushed, for a bounded time; `local`: close or destroy was called here.
@@ -58,6 +79,8 @@ export interface ListenAt {
   readonly port: number;
   /** True: an IPv6 socket that takes no IPv4 connection. */
   readonly isIpv6Only: boolean;
+  /** True: small packets may wait for an acknowledgement (Nagle), TCP_NODELAY is not set. */
+  readonly isDelayed?: boolean;
 }
 
 /** The file of a unix socket. It is made by `listen`, which refuses one that is there, and removed at the end. */

@@ -44,7 +44,8 @@ function listen(
   { context, onAcceptError }: ListenContext,
 ): Promise<Listening> {
   return new Promise((resolve, reject) => {
-    const server = createServer(SOCKET_OPTIONS, (socket) => {
+    const noDelay = 'path' in at || at.isDelayed !== true;
+    const server = createServer({ ...SOCKET_OPTIONS, noDelay }, (socket) => {
       try {
         openLink(socket, context, accept, 'path' in at);
       } catch (error) {

@@ -49,21 +49,25 @@ interface ListenRequest {
 async function listen(at: ListenAt | UnixAddress, request: ListenRequest): Promise<Listening> {
   if ('path' in at) {
     const write = (into: Uint8Array) => writeUnixAddress(into, at.path);
-    return listenSocket({ ...request, write, where: at.path, isIpv6Only: false, path: at.path });
+    const { path } = at;
+    return listenSocket({ ...request, write, where: path, isIpv6Only: false, isDelayed: false, path });
   }
   const [host = at.host] = await addressesOf(at.host);
   const write = (into: Uint8Array) => writeInternetAddress(into, host, at.port);
-  return listenSocket({ ...request, write, where: placeOf(host, at.port), isIpv6Only: at.isIpv6Only, path: null });
+  const { port, isIpv6Only, isDelayed = false } = at;
+  return listenSocket({ ...request, write, where: placeOf(host, port), isIpv6Only, isDelayed, path: null });
 }
 
 interface SocketRequest extends ListenRequest {
   readonly write: (into: Uint8Array) => WrittenAddress;
   readonly where: string;
   readonly isIpv6Only: boolean;
+  readonly isDelayed: boolean;
   readonly path: string | null;
 }
 
-function listenSocket({ context, accept, onAcceptError, write, where, isIpv6Only, path }: SocketRequest): Listener {
+function listenSocket(request: SocketRequest): Listener {
+  const { context, accept, onAcceptError, write, where, isIpv6Only, isDelayed, path } = request;
   const { native } = context.reactor;
   const address = write(native.socketAddress);
   const fd = native.socket(address.family);
@@ -78,7 +82,7 @@ function listenSocket({ context, accept, onAcceptError, write, where, isIpv6Only
   if (address.family !== AF_UNIX) {
     check(native.setReuseAddress(fd));
     // Accepted sockets inherit it.
-    check(native.setNoDelay(fd));
+    if (!isDelayed) check(native.setNoDelay(fd));
   }
   if (address.family === AF_INET6) check(native.setIpv6Only(fd, isIpv6Only));
   check(native.bind(fd, address.byteCount));
