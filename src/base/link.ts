@@ -65,7 +65,7 @@ export type LinkEnd = { readonly kind: 'peer' | 'local' } | { readonly kind: 'er
 
 /** What a link tells its user. No method may throw. */
 export interface LinkEvents {
-  /** Borrowed bytes `[start, end)`; at least one. */
+  /** Borrowed bytes `[start, end)`; at least one. Who reads them may overwrite them: a WebSocket unmasks in place. */
   onBytes(bytes: Uint8Array, start: number, end: number): void;
   /** The operating system has taken this many more of the sent bytes, in the order of `send`. */
   onSent(byteCount: number): void;

@@ -14,15 +14,22 @@ import { Flusher } from './delivery/flusher.ts';
 import { FrameMemo } from './delivery/frame-memo.ts';
 import { OutboxPool } from './delivery/outbox.ts';
 import { createScratch, type HandleContext } from './handle/context.ts';
-import { Connection, type ConnectionParts } from './intake/connection.ts';
+import type { Connection } from './intake/connection.ts';
+import { Door } from './intake/door.ts';
+import { createOperator } from './intake/operator.ts';
+import { DEFAULT_LISTENER, type ListenerSettings } from './model/listener.ts';
+import { MemoryGuard } from './model/memory-guard.ts';
 import { OwnedMessage } from './model/message.ts';
 import type { BrokerSettings } from './model/settings.ts';
+import { StoredMessages } from './model/stored-messages.ts';
 import type { Will } from './model/will.ts';
-import type { Counters, Gatekeeper, Journal } from './ports.ts';
+import type { BrokerSizes, Counters, Gatekeeper, Journal, Operator } from './ports.ts';
 import { Router } from './routing/router.ts';
 import { DeliveryMaker } from './session/delivery-maker.ts';
 import type { Session } from './session/session.ts';
 import { SessionStore } from './session/session-store.ts';
+
+export type { BrokerSizes, Door };
 
 /** What the broker is built of. `gatekeeper` null: everybody may do everything. */
 export interface BrokerParts {
@@ -33,25 +40,22 @@ export interface BrokerParts {
   readonly journal: Journal;
   readonly gatekeeper: Gatekeeper | null;
   readonly settings: BrokerSettings;
+  /** Bytes of memory in use, for `memory_limit`; absent: it is not watched. */
+  readonly heapBytes?: () => number;
 }
 
 /** Milliseconds that a stop waits for rights that are asked for wills. */
 const WILLS_WAIT_MS = 2000;
 const SUBSCRIPTIONS_REMOVED_PER_TURN = 2000;
 
-/** Sizes of what the broker holds now. */
-export interface BrokerSizes {
-  readonly connections: number;
-  readonly sessions: number;
-  readonly subscriptions: number;
-  readonly retained: number;
-  /** Chunks of output that connections hold: none when all are idle. */
-  readonly outboxChunks: number;
-}
-
 export interface Broker {
-  /** For Transport.listen: makes the connection of each accepted link. */
+  /** The door of one listener. What comes through it is counted against its limits for as long as the broker lives. */
+  readonly openDoor: (listener: ListenerSettings) => Door;
+  /** A door with the settings of DEFAULT_LISTENER. */
   readonly accept: Accept;
+  /** Puts these settings in the place of those before. Who is connected keeps what CONNACK has promised. */
+  readonly change: (settings: BrokerSettings) => void;
+  readonly operator: Operator;
   readonly counters: Counters;
   readonly sizes: () => BrokerSizes;
   /**
@@ -67,20 +71,14 @@ export function createBroker(parts: BrokerParts): Broker {
   const connections = new Set<Connection>();
   let onAllGone: (() => void) | null = null;
 
-  const onGone = (connection: Connection): void => {
-    connections.delete(connection);
+  const onGone = (): void => {
     if (connections.size === 0) onAllGone?.();
   };
-  const connectionParts: ConnectionParts = { context, channelParts: house.channelParts, onGone };
-  const accept: Accept = (link) => {
-    context.counters.connectionsAccepted += 1;
-    context.log.write(
-      'notice',
-      `New connection from ${link.remoteAddress}:${link.remotePort} on port ${link.localPort}.`,
-    );
-    const connection = new Connection(link, connectionParts);
-    connections.add(connection);
-    return connection;
+  const doorParts = { context, channelParts: house.channelParts, connections, onGone };
+  const openDoor = (listener: ListenerSettings): Door => new Door(listener, doorParts);
+  const { accept } = openDoor(DEFAULT_LISTENER);
+  const change = (settings: BrokerSettings): void => {
+    context.settings = settings;
   };
   const stop = async (): Promise<void> => {
     for (const session of [...context.sessions.all()]) session.publishWillNow();
@@ -92,26 +90,22 @@ export function createBroker(parts: BrokerParts): Broker {
       onAllGone = resolve;
     });
   };
-  const sizes = (): BrokerSizes => ({
-    connections: connections.size,
-    sessions: context.sessions.count,
-    subscriptions: context.router.tree.subscriptionCount,
-    retained: context.router.retained.count,
-    outboxChunks: house.channelParts.outboxes.takenCount,
-  });
-  return { accept, counters: context.counters, sizes, stop };
+  const { stored, channelParts } = house;
+  const operator = createOperator({ context, connections, stored, outboxes: channelParts.outboxes });
+  return { openDoor, accept, change, operator, counters: context.counters, sizes: operator.sizes, stop };
 }
 
 interface House {
   readonly context: HandleContext;
   readonly channelParts: ChannelParts;
   readonly flusher: Flusher;
+  readonly stored: StoredMessages;
   /** Wills whose rights are being asked. */
   readonly wills: Set<Promise<void>>;
 }
 
 function buildHouse(parts: BrokerParts): House {
-  const { clock, log, turn, random, journal, gatekeeper, settings } = parts;
+  const { clock, log, turn, random, journal, gatekeeper, heapBytes = null } = parts;
   const timers = new TimerQueue(clock);
   const counters = createCounters();
   const durability = new Durability(journal);
@@ -121,16 +115,32 @@ function buildHouse(parts: BrokerParts): House {
     log.write('error', `Error: The gatekeeper failed, that counts as no: ${String(error)}.`);
   });
   const monotonicMs = (): number => timers.now;
-  const { allowDuplicateMessages, outboxHighBytes } = settings;
   const wills = new Set<Promise<void>>();
+  const stored = new StoredMessages();
+  // Settings are looked up in the context at each use: a reload exchanges them there.
+  const settings = (): BrokerSettings => context.settings;
+  const memory = new MemoryGuard({ heapBytes, timers, log, settings });
   const seed = new DataView(random.fill(new Uint8Array(4)).buffer).getInt32(0);
-  const router = new Router({ journal, allowDuplicateMessages, monotonicMs, turn, seed });
+  const router = new Router({
+    journal,
+    get settings() {
+      return context.settings;
+    },
+    timers,
+    monotonicMs,
+    turn,
+    seed,
+  });
   const sessions: SessionStore = new SessionStore({
-    settings,
+    get settings() {
+      return context.settings;
+    },
     timers,
     turn,
     durability,
     counters,
+    stored,
+    memory,
     log,
     deliveries: new DeliveryMaker(),
     mayReceive: access.mayReceive,
@@ -143,7 +153,7 @@ function buildHouse(parts: BrokerParts): House {
     moveShared: (delivery, from) => router.moveShared(delivery, from),
   });
   const context: HandleContext = {
-    settings,
+    settings: parts.settings,
     log,
     random,
     timers,
@@ -153,19 +163,28 @@ function buildHouse(parts: BrokerParts): House {
     access,
     router,
     sessions,
+    memory,
+    connectedCount: 0,
     claims: new Map(),
     ...createScratch(),
   };
-  const channelParts: ChannelParts = {
+  return { context, channelParts: createChannelParts(context, flusher), flusher, stored, wills };
+}
+
+function createChannelParts(context: HandleContext, flusher: Flusher): ChannelParts {
+  const { counters, durability, log, timers } = context;
+  return {
     outboxes: new OutboxPool(flusher),
     durability,
     counters,
-    outboxHighBytes,
-    monotonicMs,
+    log,
+    get outboxHighBytes() {
+      return context.settings.outboxHighBytes;
+    },
+    monotonicMs: () => timers.now,
     fields: createPublishFields(),
     frames: new FrameMemo(),
   };
-  return { context, channelParts, flusher, wills };
 }
 
 /** A will is published with the rights that its client has now. */
@@ -233,14 +252,18 @@ function distributeWill(context: HandleContext, session: Session, will: Will, al
 function createCounters(): Counters {
   return {
     connectionsAccepted: 0,
+    connectsReceived: 0,
     packetsReceived: 0,
     packetsSent: 0,
     bytesReceived: 0,
     bytesSent: 0,
     publishesReceived: 0,
     publishesSent: 0,
+    publishBytesReceived: 0,
+    publishBytesSent: 0,
     publishesDropped: 0,
     messagesExpired: 0,
+    clientsExpired: 0,
     protocolErrors: 0,
     internalErrors: 0,
   };

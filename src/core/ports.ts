@@ -2,6 +2,7 @@
  * The doors of the core. Modules implement these interfaces or use what stands here, and see nothing else of the core
  * but its nouns in model/. A port that is not used is null: one comparison on the path of a packet.
  */
+import type { PeerSecurity } from '../base/link.ts';
 import type { ReasonCode } from '../protocol/reasons.ts';
 import type { TopicFilter, TopicName } from '../protocol/topic.ts';
 import type { ProtocolVersion, Qos } from '../protocol/version.ts';
@@ -19,19 +20,29 @@ export interface ConnectRequest {
   readonly userName: string | null;
   readonly password: Uint8Array | null;
   readonly version: ProtocolVersion;
+  /** Behind a unix socket its path. */
   readonly remoteAddress: string;
+  /** 0 = unix socket. */
   readonly listenerPort: number;
+  /** ListenerSettings.id of the listener it came through. */
+  readonly listenerId: number;
+  /** What TLS says of the client; null where nothing is encrypted. */
+  readonly security: PeerSecurity | null;
 }
 
-/** The identity a connection has after authentication; rights are asked for it. */
+/** The identity a connection has after authentication; rights are asked for it. A session that is offline keeps the last one. */
 export interface Identity {
   readonly clientId: string;
   readonly userName: string | null;
+  /** ListenerSettings.id of the listener it came through. */
+  readonly listenerId: number;
+  /** What `authenticate` gave with its answer: the gatekeeper's own business. */
+  readonly proof?: unknown;
 }
 
-/** `reason` is the v5 code; 3.x clients get the return code it maps to. */
+/** `reason` is the v5 code; 3.x clients get the return code it maps to. `proof` becomes part of the identity. */
 export type AuthenticateAnswer =
-  | { readonly kind: 'allowed' }
+  | { readonly kind: 'allowed'; readonly proof?: unknown }
   | { readonly kind: 'refused'; readonly reason: ReasonCode };
 
 /** One running v5 enhanced authentication (section 4.12) of one connection. */
@@ -44,19 +55,31 @@ export interface EnhancedAuthentication {
 
 export type EnhancedStep =
   | { readonly kind: 'continue'; readonly data: Uint8Array | null }
-  | { readonly kind: 'allowed'; readonly data: Uint8Array | null; readonly userName: string | null }
+  | {
+      readonly kind: 'allowed';
+      readonly data: Uint8Array | null;
+      /** Null: the one of CONNECT. Not heard where the listener takes the user name from the certificate. */
+      readonly userName: string | null;
+      readonly proof?: unknown;
+    }
   | { readonly kind: 'refused'; readonly reason: ReasonCode };
 
 /** Decides who comes in and what each may do. The first three may answer later; `mayReceive` is always a value. */
 export interface Gatekeeper {
   /** Grows whenever a rule changed: answers given before are asked again. */
   readonly rulesVersion: number;
+  /** False: all may publish, subscribe and receive everything, and nobody is asked. May change with `rulesVersion`. */
+  readonly hasRules: boolean;
+  /** Not asked when the listener takes the user name from the certificate or the pre-shared key. */
   authenticate(request: ConnectRequest): AuthenticateAnswer | Promise<AuthenticateAnswer>;
   mayPublish(identity: Identity, topic: TopicName): boolean | Promise<boolean>;
   maySubscribe(identity: Identity, filter: TopicFilter): boolean | Promise<boolean>;
+  /** The topic may be lent: the same object stands for another one in the next call. */
   mayReceive(identity: Identity, topic: TopicName): boolean;
   /** Null: this method is not offered (0x8C). */
   startEnhanced(method: string, request: ConnectRequest): EnhancedAuthentication | null;
+  /** Whether a client that is connected would still be let in. Asked after a reload (Operator.recheckClients). */
+  isStillWelcome(identity: Identity, security: PeerSecurity | null): boolean;
 }
 
 // ------------------------------------------------------------------------------------------------------- Journal
@@ -110,23 +133,95 @@ export interface Journal {
   close(): Promise<void>;
 }
 
-// ---------------------------------------------------------------------------------------------- inspection (Operator)
+// ------------------------------------------------------------------------------------------------------ Operator
+
+/** What the broker shows of itself, and what may be asked of it beside the protocol: `$SYS`, the HTTP API, a reload. */
+export interface Operator {
+  readonly counters: Counters;
+  sizes(): BrokerSizes;
+  /**
+   * Publishes a message of the broker's own: nobody's rights are asked, `$SYS` is open. The payload is kept, not copied.
+   * `topic` must be a valid topic name. `expirySeconds` absent: it does not expire.
+   */
+  publish(topic: string, payload: Uint8Array, options: OwnPublishOptions): void;
+  /** The clients that are connected; whoever comes or goes meanwhile may be missing. */
+  clients(): Iterable<ClientView>;
+  /** All subscriptions, of clients that are away too; the filter as the client sent it, its mount point in front. */
+  subscriptions(): Iterable<SubscriptionView>;
+  /** Ends the connection of a client: v5 is told `reason`, the log `words`. @returns false: it is not connected. */
+  disconnect(clientId: string, reason: ReasonCode, words: string): boolean;
+  /** Asks `isStillWelcome` of all who are connected; who is not is disconnected as not authorized. @returns how many. */
+  recheckClients(): number;
+}
+
+export interface SubscriptionView {
+  readonly filter: string;
+  readonly clientId: string;
+  readonly qos: Qos;
+}
+
+export interface OwnPublishOptions {
+  readonly qos: Qos;
+  readonly retain: boolean;
+  readonly expirySeconds?: number;
+}
+
+export interface ClientView {
+  readonly identity: Identity;
+  readonly version: ProtocolVersion;
+  readonly remoteAddress: string;
+  readonly security: PeerSecurity | null;
+}
 
 /** Counters since the start; plain numbers that the path of a packet increments. Bytes are those of whole packets. */
 export interface Counters {
+  /** Sockets; those that were closed at once because of a limit included. */
   connectionsAccepted: number;
+  /** CONNECT packets. */
+  connectsReceived: number;
   packetsReceived: number;
   packetsSent: number;
   bytesReceived: number;
   bytesSent: number;
   publishesReceived: number;
   publishesSent: number;
+  /** Payload bytes of PUBLISH packets. */
+  publishBytesReceived: number;
+  publishBytesSent: number;
   /** Messages dropped because a queue was full, a right was missing at delivery, or a packet was too large. */
   publishesDropped: number;
   messagesExpired: number;
+  /** Sessions that ended because nobody came back in time. */
+  clientsExpired: number;
   protocolErrors: number;
   /** Broken promises of our own code that closed a connection. */
   internalErrors: number;
+}
+
+/** Sizes of what the broker holds now. */
+export interface BrokerSizes {
+  /** Open sockets, before and after CONNECT. */
+  readonly connections: number;
+  readonly clientsConnected: number;
+  /** Sessions whose client is away. */
+  readonly clientsDisconnected: number;
+  /** All sessions. */
+  readonly sessions: number;
+  /** The most sessions that there were at a time. */
+  readonly sessionsMaximum: number;
+  /** All subscriptions, shared ones included. */
+  readonly subscriptions: number;
+  readonly sharedSubscriptions: number;
+  readonly retained: number;
+  /** Retained messages, and those that wait or are in flight, each counted once however many sessions hold it. */
+  readonly storedMessages: number;
+  /** Payload bytes of those. */
+  readonly storedBytes: number;
+  /** Connections with output that their sockets have not taken, and its bytes. */
+  readonly unsentConnections: number;
+  readonly unsentBytes: number;
+  /** Chunks of output that connections hold: none when all are idle. */
+  readonly outboxChunks: number;
 }
 
 export type { Delivery, OwnedMessage, Qos, Subscription, Ticket, Will };

@@ -354,13 +354,8 @@ describe('T37 one connection, never the process', () => {
       witness.assertServed();
     }
     house.client('c').disconnect();
-    assert.deepEqual(house.broker.sizes(), {
-      connections: 1,
-      sessions: 1,
-      subscriptions: 1,
-      retained: 0,
-      outboxChunks: 0,
-    });
+    const { connections, sessions, subscriptions, retained, outboxChunks } = house.broker.sizes();
+    assert.deepEqual([connections, sessions, subscriptions, retained, outboxChunks], [1, 1, 1, 0, 0]);
   });
 
   test('T37 a gatekeeper that throws, rejects or hangs for one client leaves the others alone', async () => {

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { createLog } from '../../src/app/log.ts';
-import { LOG_LEVELS } from '../../src/base/log.ts';
+import { createTextForm } from '../../src/app/log/log-line.ts';
 import { createHarness, type Harness, type Peer } from '../fixtures/broker-harness.ts';
 import { gatekeeperWith } from '../fixtures/fake-gatekeeper.ts';
 import { startLiveBroker } from '../fixtures/live-broker.ts';
@@ -193,10 +192,8 @@ describe('T48 a session belongs to its identifier and its identity', () => {
 
 /** The log as it would be written. */
 function written(house: Harness): readonly string[] {
-  const lines: string[] = [];
-  const log = createLog({ levels: new Set(LOG_LEVELS), wallMs: () => 0, write: (line) => lines.push(line) });
-  for (const { level, text } of house.log.lines) log.write(level, text);
-  return lines;
+  const form = createTextForm({ hasTimestamp: true, timestampFormat: null });
+  return house.log.lines.map(({ level, text }) => `${form(0, level, text)}\n`);
 }
 
 describe('T54 the log cannot be forged', () => {

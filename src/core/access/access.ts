@@ -1,59 +1,93 @@
 /**
- * Asks the Gatekeeper what an identity may do, and remembers the answers until the rules change. Remembered are topic
- * names, because the same few are used over and over; filters are asked each time.
+ * Asks the Gatekeeper what an identity may do, and remembers the answers until the rules change. Remembered are answers
+ * about topic names, because the same few are used over and over; filters are asked about each time. While the gatekeeper
+ * has no rules nobody is asked.
  */
+import type { PeerSecurity } from '../../base/link.ts';
 import type { TopicFilter, TopicName } from '../../protocol/topic.ts';
 import type { Gatekeeper, Identity } from '../ports.ts';
+import { AnswerTable, PUBLISH, RECEIVE, UNKNOWN } from './answer-table.ts';
+import { ClientIdentity } from './client-identity.ts';
 import { isReservedForPublish } from './reserved-topics.ts';
-
-/** Answers remembered per identity and kind; when full they are forgotten and asked anew. */
-const ANSWERS_MAX = 256;
-/** Answers about longer topics are asked anew each time, so that what is remembered has a bound in bytes. */
-const REMEMBERED_TOPIC_CHARS_MAX = 512;
-
-interface Answers {
-  rulesVersion: number;
-  readonly publish: Map<string, boolean>;
-  readonly receive: Map<string, boolean>;
-}
 
 export class Access {
   /** Null: everybody may receive everything, and nobody has to ask. */
   readonly mayReceive: ((identity: Identity, topic: TopicName) => boolean) | null;
   readonly #gatekeeper: Gatekeeper | null;
   readonly #onFault: (error: unknown) => void;
-  readonly #answers = new WeakMap<Identity, Answers>();
+  readonly #answers = new AnswerTable();
+  /** The rules that the answers were given by. */
+  #rulesVersion: number;
+  #lastNumber = 0;
 
-  /** `onFault` is told of a gatekeeper that throws when asked what may be received; that counts as no. */
+  /** `onFault` is told of a gatekeeper that throws when asked in the middle of somebody else's matter; that counts as no. */
   constructor(gatekeeper: Gatekeeper | null, onFault: (error: unknown) => void) {
     this.#gatekeeper = gatekeeper;
     this.#onFault = onFault;
-    this.mayReceive = gatekeeper === null ? null : (identity, topic) => this.#askReceive(gatekeeper, identity, topic);
+    this.#rulesVersion = gatekeeper?.rulesVersion ?? 0;
+    this.mayReceive = gatekeeper === null ? null : (identity, topic) => this.#mayReceive(gatekeeper, identity, topic);
+  }
+
+  /** Another number: the gatekeeper has other rules than it had. */
+  get rulesVersion(): number {
+    return this.#gatekeeper === null ? 0 : this.#gatekeeper.rulesVersion;
+  }
+
+  /** The identity of a connection, about which answers can be remembered. */
+  identify(fields: Identity): Identity {
+    this.#lastNumber += 1;
+    return new ClientIdentity(fields, this.#lastNumber);
   }
 
   /** May this client publish to the topic? Its final name: an alias has been resolved by now. */
   mayPublish(identity: Identity, topic: TopicName): boolean | Promise<boolean> {
     if (isReservedForPublish(topic.text)) return false;
     const gatekeeper = this.#gatekeeper;
-    if (gatekeeper === null) return true;
-    const answers = this.#of(gatekeeper, identity);
-    const known = answers.publish.get(topic.text);
-    if (known !== undefined) return known;
+    if (gatekeeper === null || !gatekeeper.hasRules) return true;
+    const { rulesVersion } = gatekeeper;
+    if (ClientIdentity.mayPublishAgain(identity, topic, rulesVersion)) return true;
+    const client = ClientIdentity.numberOf(identity);
+    const known = this.#answersBy(rulesVersion).find(client, topic, PUBLISH);
+    if (known !== UNKNOWN) {
+      // What is found there has a number of its own, so it is not lent.
+      if (known === 1) ClientIdentity.allowPublish(identity, topic, rulesVersion);
+      return known === 1;
+    }
     const answer = gatekeeper.mayPublish(identity, topic);
-    if (typeof answer !== 'boolean') return answer;
-    return remember(answers.publish, topic.text, answer);
+    if (typeof answer === 'boolean' && client > 0) this.#answers.remember(client, topic, PUBLISH, answer);
+    return answer;
   }
 
   maySubscribe(identity: Identity, filter: TopicFilter): boolean | Promise<boolean> {
-    return this.#gatekeeper === null ? true : this.#gatekeeper.maySubscribe(identity, filter);
+    const gatekeeper = this.#gatekeeper;
+    return gatekeeper === null || !gatekeeper.hasRules ? true : gatekeeper.maySubscribe(identity, filter);
   }
 
-  #askReceive(gatekeeper: Gatekeeper, identity: Identity, topic: TopicName): boolean {
-    const answers = this.#of(gatekeeper, identity);
-    const known = answers.receive.get(topic.text);
-    if (known !== undefined) return known;
+  /** Would this client, which is connected, still be let in? */
+  isStillWelcome(identity: Identity, security: PeerSecurity | null): boolean {
+    if (this.#gatekeeper === null) return true;
     try {
-      return remember(answers.receive, topic.text, gatekeeper.mayReceive(identity, topic));
+      return this.#gatekeeper.isStillWelcome(identity, security);
+    } catch (error) {
+      this.#onFault(error);
+      return false;
+    }
+  }
+
+  #mayReceive(gatekeeper: Gatekeeper, identity: Identity, topic: TopicName): boolean {
+    if (!gatekeeper.hasRules) return true;
+    const { rulesVersion } = gatekeeper;
+    if (ClientIdentity.mayReceiveAgain(identity, topic, rulesVersion)) return true;
+    const client = ClientIdentity.numberOf(identity);
+    const known = this.#answersBy(rulesVersion).find(client, topic, RECEIVE);
+    if (known !== UNKNOWN) {
+      if (known === 1) ClientIdentity.allowReceive(identity, topic, rulesVersion);
+      return known === 1;
+    }
+    try {
+      const answer = gatekeeper.mayReceive(identity, topic);
+      if (client > 0) this.#answers.remember(client, topic, RECEIVE, answer);
+      return answer;
     } catch (error) {
       // It is asked in the middle of somebody else's message: the fault must not be theirs.
       this.#onFault(error);
@@ -61,24 +95,12 @@ export class Access {
     }
   }
 
-  #of(gatekeeper: Gatekeeper, identity: Identity): Answers {
-    const { rulesVersion } = gatekeeper;
-    let answers = this.#answers.get(identity);
-    if (answers === undefined) {
-      answers = { rulesVersion, publish: new Map(), receive: new Map() };
-      this.#answers.set(identity, answers);
-    } else if (answers.rulesVersion !== rulesVersion) {
-      answers.rulesVersion = rulesVersion;
-      answers.publish.clear();
-      answers.receive.clear();
+  /** The answers that were given by these rules. */
+  #answersBy(rulesVersion: number): AnswerTable {
+    if (rulesVersion !== this.#rulesVersion) {
+      this.#rulesVersion = rulesVersion;
+      this.#answers.clear();
     }
-    return answers;
+    return this.#answers;
   }
-}
-
-function remember(answers: Map<string, boolean>, topic: string, answer: boolean): boolean {
-  if (topic.length > REMEMBERED_TOPIC_CHARS_MAX) return answer;
-  if (answers.size >= ANSWERS_MAX) answers.clear();
-  answers.set(topic, answer);
-  return answer;
 }

@@ -7,15 +7,16 @@
  * held packets, the aliases, is there while it needs it: most channels are idle most of the time.
  */
 import type { Link } from '../../base/link.ts';
+import type { Log } from '../../base/log.ts';
 import { writeAck } from '../../protocol/encode/ack.ts';
 import { type PublishFields, publishFrameBytes, writePublish } from '../../protocol/encode/publish.ts';
 import { FRAME_BYTES_MAX } from '../../protocol/frame.ts';
 import type { ReasonCode } from '../../protocol/reasons.ts';
-import type { TopicName } from '../../protocol/topic.ts';
 import type { ProtocolVersion, Qos } from '../../protocol/version.ts';
 import { writeU16 } from '../../protocol/write.ts';
 import type { Message } from '../model/message.ts';
 import { NO_BYTES } from '../model/message.ts';
+import { type MountPoint, unmountTopic } from '../model/mount-point.ts';
 import type { Counters, Ticket } from '../ports.ts';
 import type { Durability, Waiter } from './durability.ts';
 import { type FrameMemo, packetIdAt } from './frame-memo.ts';
@@ -30,6 +31,7 @@ export interface ChannelParts {
   readonly outboxes: OutboxPool;
   readonly durability: Durability;
   readonly counters: Counters;
+  readonly log: Log;
   readonly outboxHighBytes: number;
   readonly monotonicMs: () => number;
   /** The PUBLISH being encoded. */
@@ -40,6 +42,8 @@ export interface ChannelParts {
 /** Whose channel it is: a connection. */
 export interface ChannelOwner {
   readonly link: Link;
+  /** Whom the lines of the log name. */
+  readonly clientId: string;
   /** Held packets have gone. */
   onRelief(): void;
   /** The link has bytes that it could not pass on yet. */
@@ -51,6 +55,15 @@ export interface ChannelOwner {
  * costs more than the copy of a shorter one (measured with 8 KB: 8 us a message by copy, 23 us by reference).
  */
 export const SHARED_PAYLOAD_BYTES = 16 * 1024;
+
+/** What a channel has to know of its peer. */
+export interface ChannelPeer {
+  readonly version: ProtocolVersion;
+  readonly packetBytesMax: number;
+  readonly aliasesMax: number;
+  /** Of the listener that it came through; null or left out = none. */
+  readonly mount?: MountPoint | null;
+}
 
 /** A payload below this fits into the largest packet whatever stands in front of it, if the peer has set no limit. */
 const SURELY_FITS_BYTES = 128 * 1024 * 1024;
@@ -66,6 +79,7 @@ export class Channel implements OutboxOwner, Waiter {
   #version: ProtocolVersion = 4;
   #packetBytesMax = FRAME_BYTES_MAX;
   #aliasesMax = 0;
+  #mount: MountPoint | null = null;
   #isOpen = true;
 
   constructor(owner: ChannelOwner, parts: ChannelParts) {
@@ -74,14 +88,20 @@ export class Channel implements OutboxOwner, Waiter {
   }
 
   /** Set once, from CONNECT: what this peer speaks and allows. */
-  setPeer(peer: { version: ProtocolVersion; packetBytesMax: number; aliasesMax: number }): void {
+  setPeer(peer: ChannelPeer): void {
     this.#version = peer.version;
     this.#packetBytesMax = Math.min(peer.packetBytesMax, FRAME_BYTES_MAX);
     this.#aliasesMax = peer.aliasesMax;
+    this.#mount = peer.mount ?? null;
   }
 
   get version(): ProtocolVersion {
     return this.#version;
+  }
+
+  /** In front of all topics of this peer, which does not see it; null = nothing. */
+  get mount(): MountPoint | null {
+    return this.#mount;
   }
 
   get isOpen(): boolean {
@@ -155,8 +175,12 @@ export class Channel implements OutboxOwner, Waiter {
     else this.#hold({ ticket, kind: 'publish', message, qos, retain, packetId, dup, subscriptionIdentifiers });
   }
 
-  /** Whether the PUBLISH would be within the peer's Maximum Packet Size; asked before a packet id is spent. */
+  /**
+   * Whether the peer can be sent the PUBLISH: its topic lies below the peer's mount point, and it is within the peer's Maximum
+   * Packet Size. Asked before a packet id is spent, and before each `publish`.
+   */
   publishFits(message: Message, qos: Qos, subscriptionIdentifiers: readonly number[] | null): boolean {
+    if (this.#mount !== null && this.#mount.unmount(message.topic) === null) return false;
     const isSmall = message.payloadEnd - message.payloadStart < SURELY_FITS_BYTES;
     if (this.#packetBytesMax === FRAME_BYTES_MAX && isSmall) return true;
     // An alias that would be new with this message adds three bytes, and is not made when they are too many.
@@ -179,19 +203,21 @@ export class Channel implements OutboxOwner, Waiter {
     subscriptionIdentifiers: readonly number[] | null,
   ): void {
     if (!this.#isOpen) return;
-    const { counters, frames } = this.#parts;
+    const { counters, frames, log } = this.#parts;
+    const payloadBytes = message.payloadEnd - message.payloadStart;
     counters.packetsSent += 1;
     counters.publishesSent += 1;
-    const payloadBytes = message.payloadEnd - message.payloadStart;
+    counters.publishBytesSent += payloadBytes;
+    if (log.has('debug')) this.#logPublish(message, qos, retain, packetId, dup);
     const isPlain = this.#aliasesMax === 0 && subscriptionIdentifiers === null && !dup;
     if (isPlain && payloadBytes < SHARED_PAYLOAD_BYTES && message.expiresAtMs === Number.POSITIVE_INFINITY) {
-      if (frames.hasSeen(message, this.#version, qos, retain)) {
+      if (frames.hasSeen(message, this.#version, qos, retain, this.#mount)) {
         this.#copyFrame(message, qos, retain, packetId);
         return;
       }
     }
     const fields = this.#fill(message, qos, retain, packetId, dup, subscriptionIdentifiers);
-    if (this.#aliasesMax > 0) this.#alias(message.topic, fields);
+    if (this.#aliasesMax > 0) this.#alias(fields);
     const frameBytes = publishFrameBytes(this.#version, fields);
     const outbox = this.#openOutbox();
     if (payloadBytes >= SHARED_PAYLOAD_BYTES) {
@@ -219,7 +245,7 @@ export class Channel implements OutboxOwner, Waiter {
     const outbox = this.#openOutbox();
     const at = outbox.reserve(frame.length);
     outbox.chunk.set(frame, at);
-    if (qos > 0) writeU16(packetId, outbox.chunk, at + packetIdAt(frame, message.topic.bytes.length));
+    if (qos > 0) writeU16(packetId, outbox.chunk, at + packetIdAt(frame));
   }
 
   /** The link's report that `byteCount` more bytes were taken. */
@@ -324,7 +350,9 @@ export class Channel implements OutboxOwner, Waiter {
 
   #writeAck(type: AckType, packetId: number, reason: ReasonCode): void {
     if (!this.#isOpen) return;
-    this.#parts.counters.packetsSent += 1;
+    const { counters, log } = this.#parts;
+    counters.packetsSent += 1;
+    if (log.has('debug')) this.#logAck(type, packetId, reason);
     const outbox = this.#openOutbox();
     const at = outbox.reserve(this.#version === 5 && reason !== 0 ? 5 : 4);
     writeAck(this.#version, type, packetId, reason, outbox.chunk, at);
@@ -339,7 +367,7 @@ export class Channel implements OutboxOwner, Waiter {
     subscriptionIdentifiers: readonly number[] | null,
   ): PublishFields {
     const { fields } = this.#parts;
-    fields.topic = message.topic;
+    fields.topic = unmountTopic(this.#mount, message.topic);
     fields.packetId = packetId;
     fields.qos = qos;
     fields.retain = retain;
@@ -361,7 +389,9 @@ export class Channel implements OutboxOwner, Waiter {
   }
 
   /** Names the topic by its alias if it has one, or gives it one if the packet then still fits. */
-  #alias(topic: TopicName, fields: PublishFields): void {
+  #alias(fields: PublishFields): void {
+    const { topic } = fields;
+    if (topic === null) return;
     this.#aliases ??= new GivenAliases(this.#aliasesMax);
     const known = this.#aliases.find(topic);
     if (known > 0) {
@@ -373,5 +403,19 @@ export class Channel implements OutboxOwner, Waiter {
     if (fields.topicAlias === 0) return;
     if (this.fits(publishFrameBytes(this.#version, fields))) this.#aliases.give(topic);
     else fields.topicAlias = 0;
+  }
+
+  #logPublish(message: Message, qos: Qos, retain: boolean, packetId: number, dup: boolean): void {
+    const flags = `d${Number(dup)}, q${qos}, r${Number(retain)}, m${packetId}`;
+    const topic = unmountTopic(this.#mount, message.topic)?.text ?? '';
+    const size = message.payloadEnd - message.payloadStart;
+    const text = `Sending PUBLISH to ${this.#owner.clientId} (${flags}, '${topic}', ... (${size} bytes))`;
+    this.#parts.log.write('debug', text);
+  }
+
+  #logAck(type: AckType, packetId: number, reason: ReasonCode): void {
+    const hasReason = type === 'puback' || type === 'pubrec';
+    const facts = hasReason ? `m${packetId}, rc${reason}` : `m${packetId}`;
+    this.#parts.log.write('debug', `Sending ${type.toUpperCase()} to ${this.#owner.clientId} (${facts})`);
   }
 }

@@ -40,6 +40,9 @@ export class OutboxPool {
   readonly #large = new BufferPool(LARGE_CHUNK_BYTES, LARGE_CHUNKS_KEPT);
   readonly #kept: Outbox[] = [];
   #takenCount = 0;
+  /** Bytes that were handed to links and not taken by their sockets, and how many outboxes have any. Counted by outboxes. */
+  unsentBytes = 0;
+  unsentCount = 0;
 
   constructor(flusher: Flusher) {
     this.flusher = flusher;
@@ -164,13 +167,13 @@ export class Outbox {
 
   /** The link's report that `byteCount` more bytes were taken. May end the use of this outbox. */
   onSent(byteCount: number): void {
-    this.#sentBytes += byteCount;
+    this.#countSent(byteCount);
     if (!this.#isHandingOver) this.#settle();
   }
 
   /** The link has ended and keeps nothing: ends the use of this outbox, whether its bytes were sent or not. */
   end(): void {
-    this.#sentBytes = this.#handedBytes;
+    if (this.stuckBytes > 0) this.#countSent(this.stuckBytes);
     this.#handedEnd = this.#end;
     this.#isDirty = false;
     this.#settle();
@@ -184,7 +187,15 @@ export class Outbox {
     this.#lend(this.chunk, start, end);
   }
 
+  #countSent(byteCount: number): void {
+    this.#sentBytes += byteCount;
+    this.#pool.unsentBytes -= byteCount;
+    if (this.stuckBytes === 0) this.#pool.unsentCount -= 1;
+  }
+
   #lend(bytes: Uint8Array, start: number, end: number): void {
+    if (this.stuckBytes === 0) this.#pool.unsentCount += 1;
+    this.#pool.unsentBytes += end - start;
     this.#handedBytes += end - start;
     this.#isHandingOver = true;
     this.#owner?.link.send(bytes, start, end);

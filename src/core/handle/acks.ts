@@ -16,6 +16,7 @@ export function handlePuback(
 ): void {
   const { ack } = context;
   decodeAckInto(bytes, header, client.version, ack);
+  if (context.log.has('debug')) logAck(context, client, 'PUBACK', `Mid: ${ack.packetId}, RC:${ack.reason}`);
   if (client.session.outgoing.onPuback(ack.packetId)) return;
   if (client.session.outgoing.isInFlight(ack.packetId)) {
     throw new ProtocolError(
@@ -24,7 +25,6 @@ export function handlePuback(
       `PUBACK for packet ${ack.packetId}, which was sent with QoS 2`,
     );
   }
-  logUnknown(context, client, 'PUBACK');
 }
 
 /** A client that asks on with an id we do not know gets PUBREL all the same, so that its flow can end. */
@@ -37,6 +37,7 @@ export function handlePubrec(
 ): void {
   const { ack } = context;
   decodeAckInto(bytes, header, client.version, ack);
+  if (context.log.has('debug')) logAck(context, client, 'PUBREC', `Mid: ${ack.packetId}`);
   if (client.session.outgoing.onPubrec(ack.packetId, ack.reason)) return;
   if (client.session.outgoing.isInFlight(ack.packetId)) {
     throw new ProtocolError(
@@ -45,7 +46,7 @@ export function handlePubrec(
       `PUBREC for packet ${ack.packetId}, which was sent with QoS 1`,
     );
   }
-  logUnknown(context, client, 'PUBREC');
+  logUnknown(context, client);
   if (ack.reason < Reason.UnspecifiedError)
     client.channel.ack(0, 'pubrel', ack.packetId, Reason.PacketIdentifierNotFound);
 }
@@ -61,6 +62,7 @@ export function handlePubrel(
   const { ack } = context;
   decodeAckInto(bytes, header, client.version, ack);
   const { packetId } = ack;
+  if (context.log.has('debug')) logAck(context, client, 'PUBREL', `Mid: ${packetId}`);
   const { session, channel, identity } = client;
   if (!session.release(packetId)) {
     channel.ack(0, 'pubcomp', packetId, Reason.PacketIdentifierNotFound);
@@ -81,11 +83,17 @@ export function handlePubcomp(
 ): void {
   const { ack } = context;
   decodeAckInto(bytes, header, client.version, ack);
-  if (!client.session.outgoing.onPubcomp(ack.packetId)) logUnknown(context, client, 'PUBCOMP');
+  if (context.log.has('debug')) logAck(context, client, 'PUBCOMP', `Mid: ${ack.packetId}, RC:${ack.reason}`);
+  client.session.outgoing.onPubcomp(ack.packetId);
 }
 
-function logUnknown(context: HandleContext, client: Client, name: string): void {
+function logAck(context: HandleContext, client: Client, name: string, facts: string): void {
+  context.log.write('debug', `Received ${name} from ${client.identity.clientId} (${facts})`);
+}
+
+function logUnknown(context: HandleContext, client: Client): void {
   const { log, ack } = context;
-  if (log.has('debug'))
-    log.write('debug', `${name} from ${client.identity.clientId} for unknown packet ${ack.packetId}`);
+  if (!log.has('warning')) return;
+  const id = client.identity.clientId;
+  log.write('warning', `Warning: Received PUBREC from ${id} for an unknown packet identifier ${ack.packetId}.`);
 }

@@ -15,7 +15,7 @@ import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
 import type { Channel } from '../delivery/channel.ts';
 import type { ConnectRequest, EnhancedAuthentication, EnhancedStep } from '../ports.ts';
 import type { Client } from './client.ts';
-import type { Admission } from './connect.ts';
+import type { AdmittedUser } from './connect.ts';
 import type { HandleContext } from './context.ts';
 import type { Entrant } from './entrant.ts';
 
@@ -26,7 +26,7 @@ export function startEnhanced(
   request: ConnectRequest,
   method: string,
   data: Uint8Array | null,
-  onAllowed: (admission: Admission) => void | Promise<void>,
+  onAllowed: (user: AdmittedUser) => void | Promise<void>,
 ): void | Promise<void> {
   const exchange = context.gatekeeper?.startEnhanced(method, request) ?? null;
   if (exchange === null) {
@@ -47,8 +47,7 @@ export function startEnhanced(
       entrant.refuse(step.reason, 'not authorised');
       return undefined;
     }
-    const identity = { clientId: request.clientId, userName: step.userName ?? request.userName };
-    return onAllowed({ identity, authenticationData: step.data });
+    return onAllowed({ userName: step.userName ?? request.userName, data: step.data, proof: step.proof });
   };
   const onAuth = (next: Uint8Array | null, nextMethod: string | null): void | Promise<void> => {
     checkMethod(method, nextMethod);
@@ -94,8 +93,10 @@ function exchangeFor(
     );
   }
   if (client.reauthentication !== null) return client.reauthentication;
-  const { version, remoteAddress, listenerPort } = client;
-  const request = { ...client.identity, password: null, version, remoteAddress, listenerPort };
+  const { version, remoteAddress, listener, security } = client;
+  const { clientId, userName } = client.identity;
+  const places = { remoteAddress, listenerPort: listener.port, listenerId: listener.id };
+  const request = { clientId, userName, password: null, version, ...places, security };
   const exchange = context.gatekeeper?.startEnhanced(method, request) ?? null;
   if (exchange === null)
     throw new ProtocolError(Reason.BadAuthenticationMethod, 'MQTT-4.12.0-1', 'the method is no longer offered');
@@ -115,7 +116,8 @@ function applyToClient(client: Client, method: string, step: EnhancedStep): void
     client.disconnect(step.reason, 'not authorised');
     return;
   }
-  if (step.userName !== null && step.userName !== client.identity.userName) {
+  const isHeard = client.listener.userNameSource === 'connect' && step.userName !== null;
+  if (isHeard && step.userName !== client.identity.userName) {
     client.disconnect(Reason.NotAuthorized, 're-authenticated as another user');
     return;
   }

@@ -2,10 +2,13 @@
  * A client as the handlers see it: one that is connected. A connection that is not there yet has no such object, so a
  * handler cannot be called for it.
  */
+import type { PeerSecurity } from '../../base/link.ts';
 import type { ReasonCode } from '../../protocol/reasons.ts';
 import type { ProtocolVersion } from '../../protocol/version.ts';
 import type { Channel } from '../delivery/channel.ts';
-import type { EnhancedAuthentication, Identity } from '../ports.ts';
+import type { ListenerSettings } from '../model/listener.ts';
+import type { BrokerSettings } from '../model/settings.ts';
+import type { ClientView, EnhancedAuthentication, Identity } from '../ports.ts';
 import type { Session, SessionHolder } from '../session/session.ts';
 import type { Entrant } from './entrant.ts';
 import { TopicAliases } from './topic-aliases.ts';
@@ -23,7 +26,7 @@ export interface ClientTraits {
   readonly authenticationMethod: string | null;
 }
 
-export class Client implements SessionHolder {
+export class Client implements SessionHolder, ClientView {
   readonly session: Session;
   readonly channel: Channel;
   readonly isBridge: boolean;
@@ -57,8 +60,18 @@ export class Client implements SessionHolder {
     return this.#entrant.remoteAddress;
   }
 
-  get listenerPort(): number {
-    return this.#entrant.localPort;
+  get security(): PeerSecurity | null {
+    return this.#entrant.security;
+  }
+
+  /** The listener it came through: what it was told of it holds while it is connected. */
+  get listener(): ListenerSettings {
+    return this.#entrant.listener;
+  }
+
+  /** The settings by which it was let in: what its CONNACK promised of them holds while it is connected. */
+  get promised(): BrokerSettings {
+    return this.#entrant.promised;
   }
 
   /** The topics that it has given aliases to. */

@@ -1,120 +1,134 @@
 /**
  * CONNECT, from its first check to the client it makes:
  *
- *      check -> authenticate (may wait) -> claim the client id (take-over, session) -> durable? -> CONNACK -> resume
+ *      check -> names -> authenticate (may wait) -> claim the client id (take-over, session) -> durable? -> CONNACK -> resume
  *
- * A client id is claimed only after authentication, and claims of one id are made in order of arrival.
+ * A client id is claimed only after authentication, and claims of one id are made in order of arrival. Rules that change
+ * meanwhile are asked again before CONNACK.
  */
 import { encodeConnack } from '../../protocol/encode/packet.ts';
-import { type ConnectPacket, EMPTY_PROPERTIES, type Properties, type WillPacket } from '../../protocol/packets.ts';
-import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
-import { isControl } from '../access/reserved-topics.ts';
+import { type ConnectPacket, EMPTY_PROPERTIES, type Properties } from '../../protocol/packets.ts';
+import { Reason } from '../../protocol/reasons.ts';
+import type { TopicName } from '../../protocol/topic.ts';
 import { OwnedMessage } from '../model/message.ts';
+import { mountTopic } from '../model/mount-point.ts';
 import type { Will } from '../model/will.ts';
 import type { AuthenticateAnswer, ConnectRequest, Identity, Ticket } from '../ports.ts';
 import { NEVER_EXPIRES, type Session } from '../session/session.ts';
-import { assignClientId } from './assigned-id.ts';
 import { startEnhanced } from './auth.ts';
 import { Client } from './client.ts';
+import { checkConnect, checkWill, LONG_WILL_TOPIC, NOT_AUTHORISED, type Refusal } from './connect-checks.ts';
+import { clientIdOf, type Names, NO_USER, namesOf } from './connect-names.ts';
 import { type HandleContext, receiveMaximumOf } from './context.ts';
 import type { Entrant } from './entrant.ts';
+import { logConnack, logConnect } from './log-connect.ts';
 
 /** Connections of one client id that wait for their claim; one more is refused. */
 const CLAIMS_MAX = 8;
 
-/** What authentication has found out. */
-export interface Admission {
-  readonly identity: Identity;
+/** The user as authentication has found it out. */
+export interface AdmittedUser {
+  readonly userName: string | null;
   /** Last data of an enhanced authentication, for CONNACK. */
+  readonly data: Uint8Array | null;
+  readonly proof: unknown;
+}
+
+/** A CONNECT that has passed its first checks. */
+interface Arrival {
+  readonly packet: ConnectPacket;
+  readonly names: Names;
+  /** The will's topic as the broker names it. */
+  readonly willTopic: TopicName | null;
+  /** The rules that were in force when it came. */
+  readonly rulesVersion: number;
+}
+
+/** An arrival that was let in. */
+interface Admission extends Arrival {
+  readonly identity: Identity;
   readonly authenticationData: Uint8Array | null;
 }
 
-/** @returns a promise when the answer comes later. */
-export function handleConnect(context: HandleContext, entrant: Entrant, packet: ConnectPacket): void | Promise<void> {
-  const refusal = checkConnect(context, packet);
-  if (refusal !== null) {
-    entrant.refuse(refusal.reason, refusal.words);
-    return undefined;
-  }
-  const clientId =
-    packet.clientId === '' ? assignClientId(context.settings.autoIdPrefix, context.random) : packet.clientId;
-  entrant.clientId = clientId;
-  const { version, userName, password } = packet;
-  const { remoteAddress, localPort: listenerPort } = entrant;
-  const request: ConnectRequest = { clientId, userName, password, version, remoteAddress, listenerPort };
-  const method = packet.properties.authenticationMethod;
-  if (method !== null) {
-    return startEnhanced(context, entrant, request, method, packet.properties.authenticationData, (admission) =>
-      claim(context, entrant, packet, admission),
-    );
-  }
-  const answer = context.gatekeeper === null ? ALLOWED : context.gatekeeper.authenticate(request);
-  if (answer instanceof Promise) return answer.then((later) => decide(context, entrant, packet, request, later));
-  return decide(context, entrant, packet, request, answer);
-}
-
+const NOT_WELCOME: Refusal = { kind: 'refused', reason: Reason.NotAuthorized, words: NOT_AUTHORISED };
 const ALLOWED: AuthenticateAnswer = { kind: 'allowed' };
 
-interface Refusal {
-  readonly reason: ReasonCode;
-  readonly words: string;
+/** @returns a promise when the answer comes later. */
+export function handleConnect(context: HandleContext, entrant: Entrant, packet: ConnectPacket): void | Promise<void> {
+  const refusal = checkConnect(context, entrant, packet) ?? checkWill(entrant, packet);
+  if (refusal !== null) return refuse(context, entrant, refusal);
+  const names = namesOf(context, entrant, packet);
+  if (names.kind === 'refused') return refuse(context, entrant, names);
+  entrant.clientId = names.clientId;
+  const willTopic = packet.will === null ? null : mountTopic(entrant.channel.mount, packet.will.topic);
+  if (packet.will !== null && willTopic === null) return refuse(context, entrant, LONG_WILL_TOPIC);
+  const { rulesVersion } = context.access;
+  return authenticate(context, entrant, { packet, names, willTopic, rulesVersion });
 }
 
-/** Limits and rules that need no look at anything but the packet. */
-function checkConnect(context: HandleContext, packet: ConnectPacket): Refusal | null {
-  const { settings } = context;
-  const { version, clientId, cleanStart, keepAlive, will } = packet;
-  if (clientId === '') {
-    // [MQTT-3.1.3-8]; 3.1 knows no empty id at all.
-    const isAllowed = settings.allowZeroLengthClientId && version !== 3 && (version === 5 || cleanStart);
-    if (!isAllowed) return { reason: Reason.ClientIdentifierNotValid, words: 'client id is empty' };
+function authenticate(context: HandleContext, entrant: Entrant, arrival: Arrival): void | Promise<void> {
+  const { packet, names } = arrival;
+  const request = requestOf(entrant, arrival);
+  const { authenticationMethod: method, authenticationData } = packet.properties;
+  if (method !== null) {
+    return startEnhanced(context, entrant, request, method, authenticationData, (user) =>
+      // Whom TLS has vouched for stays who he is.
+      admit(context, entrant, arrival, names.isVouchedFor ? { ...user, userName: names.userName } : user),
+    );
   }
-  if (version !== 5 && settings.maxKeepAlive > 0 && (keepAlive > settings.maxKeepAlive || keepAlive === 0)) {
-    return {
-      reason: Reason.ClientIdentifierNotValid,
-      words: `keep alive ${keepAlive} is above ${settings.maxKeepAlive}`,
-    };
-  }
-  return will === null ? null : checkWill(context, will);
+  const { gatekeeper } = context;
+  const answer = gatekeeper === null || names.isVouchedFor ? ALLOWED : gatekeeper.authenticate(request);
+  if (answer instanceof Promise) return answer.then((later) => decide(context, entrant, arrival, later));
+  return decide(context, entrant, arrival, answer);
 }
 
-function checkWill(context: HandleContext, will: WillPacket): Refusal | null {
-  const { settings } = context;
-  if (isControl(will.topic.text)) return { reason: Reason.NotAuthorized, words: 'will topic is under $CONTROL' };
-  // [MQTT-3.2.2-12] [MQTT-3.2.2-13]
-  if (will.qos > settings.maxQos) return { reason: Reason.QosNotSupported, words: `will has QoS ${will.qos}` };
-  if (will.retain && !settings.retainAvailable) {
-    return { reason: Reason.RetainNotSupported, words: 'will is retained, retained messages are switched off' };
-  }
-  return null;
+function requestOf({ remoteAddress, security, listener }: Entrant, { packet, names }: Arrival): ConnectRequest {
+  const { clientId, userName, password } = names;
+  const { version } = packet;
+  const { port: listenerPort, id: listenerId } = listener;
+  return { clientId, userName, password, version, remoteAddress, listenerPort, listenerId, security };
 }
 
 function decide(
   context: HandleContext,
   entrant: Entrant,
-  packet: ConnectPacket,
-  request: ConnectRequest,
+  arrival: Arrival,
   answer: AuthenticateAnswer,
 ): void | Promise<void> {
-  if (!entrant.isOpen) return undefined;
   if (answer.kind === 'refused') {
-    entrant.refuse(answer.reason, 'not authorised');
-    return undefined;
+    return refuse(context, entrant, { kind: 'refused', reason: answer.reason, words: NOT_AUTHORISED });
   }
-  const identity = { clientId: request.clientId, userName: request.userName };
-  return claim(context, entrant, packet, { identity, authenticationData: null });
+  const { userName } = arrival.names;
+  return admit(context, entrant, arrival, { userName, data: null, proof: answer.proof });
+}
+
+function admit(context: HandleContext, entrant: Entrant, arrival: Arrival, user: AdmittedUser): void | Promise<void> {
+  if (!entrant.isOpen) return undefined;
+  const { listener } = entrant;
+  const { userName, proof } = user;
+  const clientId = clientIdOf(listener, arrival.names.clientId, userName);
+  if (clientId === null) return refuse(context, entrant, NO_USER);
+  entrant.clientId = clientId;
+  const identity = context.access.identify({ clientId, userName, listenerId: listener.id, proof });
+  return claim(context, entrant, { ...arrival, identity, authenticationData: user.data });
+}
+
+function refuse(context: HandleContext, entrant: Entrant, refusal: Refusal): undefined {
+  if (!entrant.isOpen) return undefined;
+  const { reason, words, why, returnCode } = refusal;
+  if (why !== undefined && context.settings.hasConnectionMessages) {
+    const name = entrant.clientId === '' ? '<unknown>' : entrant.clientId;
+    context.log.write('notice', `Client ${name} is refused: ${why}.`);
+  }
+  entrant.refuse(reason, words, returnCode);
+  return undefined;
 }
 
 /** Claims of one client id follow each other: the next one begins when the one before has got its CONNACK. */
-function claim(
-  context: HandleContext,
-  entrant: Entrant,
-  packet: ConnectPacket,
-  admission: Admission,
-): void | Promise<void> {
+function claim(context: HandleContext, entrant: Entrant, admission: Admission): void | Promise<void> {
   const { clientId } = admission.identity;
   const before = context.claims.get(clientId);
-  const run = (): void | Promise<void> => claimNow(context, entrant, packet, admission);
+  const run = (): void | Promise<void> => claimNow(context, entrant, admission);
   if (before === undefined) {
     const claimed = run();
     return claimed === undefined ? undefined : queueClaim(context, clientId, claimed, 1);
@@ -134,21 +148,16 @@ function queueClaim(context: HandleContext, clientId: string, claimed: Promise<v
   return last;
 }
 
-function claimNow(
-  context: HandleContext,
-  entrant: Entrant,
-  packet: ConnectPacket,
-  admission: Admission,
-): undefined | Promise<void> {
+function claimNow(context: HandleContext, entrant: Entrant, admission: Admission): undefined | Promise<void> {
   if (!entrant.isOpen) return undefined;
-  const { identity } = admission;
+  const { packet, identity } = admission;
+  if (!isWelcomeNow(context, entrant, admission)) return refuse(context, entrant, NOT_WELCOME);
+  if (isHouseFull(context, identity.clientId)) return turnAway(entrant);
   const expirySeconds = sessionExpiry(packet);
   const { session: existing, ticket: ended } = takeOver(context, packet, identity);
   const session = existing ?? context.sessions.create(identity, expirySeconds);
-  const will = packet.will === null ? null : makeWill(packet.will, identity.clientId);
-  const ticket = Math.max(ended, session.claim(expirySeconds, will));
-  const welcome = (): void =>
-    welcomeClient(context, entrant, packet, admission, { session, isPresent: existing !== null });
+  const ticket = Math.max(ended, session.claim(identity, expirySeconds, makeWill(admission)));
+  const welcome = (): void => welcomeClient(context, entrant, admission, { session, isPresent: existing !== null });
   if (context.durability.isDurable(ticket)) {
     welcome();
     return undefined;
@@ -157,6 +166,20 @@ function claimNow(
     if (entrant.isOpen) welcome();
     else session.abandonClaim();
   });
+}
+
+/** `global_max_clients`: a client that has a session adds none. */
+function isHouseFull({ settings, sessions }: HandleContext, clientId: string): boolean {
+  const { globalMaxClients } = settings;
+  return globalMaxClients > 0 && sessions.count >= globalMaxClients && sessions.get(clientId) === undefined;
+}
+
+/** v5 is told, 3.x has no word for it. */
+function turnAway(entrant: Entrant): undefined {
+  const words = 'server busy';
+  if (entrant.channel.version === 5) entrant.refuse(Reason.ServerBusy, words);
+  else entrant.leave(words);
+  return undefined;
 }
 
 /** 3.x: Clean Session 0 keeps the session for ever, 1 for the connection [MQTT-3.1.2-23]. */
@@ -177,14 +200,20 @@ function takeOver(
 ): { readonly session: Session | null; readonly ticket: Ticket } {
   const { clientId } = identity;
   const session = context.sessions.get(clientId);
-  session?.holder?.disconnect(Reason.SessionTakenOver, 'session taken over');
+  const holder = session?.holder ?? null;
+  if (holder !== null && context.settings.hasConnectionMessages) {
+    context.log.write('notice', `Client ${clientId} already connected, closing old connection.`);
+  }
+  holder?.disconnect(Reason.SessionTakenOver, 'session taken over');
   if (session === undefined || session.isEnded) return { session: null, ticket: 0 };
   if (!packet.cleanStart && session.identity.userName === identity.userName) return { session, ticket: 0 };
   return { session: null, ticket: session.end() };
 }
 
-function makeWill(will: WillPacket, publisherId: string): Will {
-  const { topic, qos, retain, forwardedProperties, payload, delaySeconds, messageExpiryInterval } = will;
+function makeWill({ packet: { will }, willTopic: topic, identity }: Admission): Will | null {
+  if (will === null || topic === null) return null;
+  const publisherId = identity.clientId;
+  const { qos, retain, forwardedProperties, payload, delaySeconds, messageExpiryInterval } = will;
   const expiresAtMs = Number.POSITIVE_INFINITY;
   const message = new OwnedMessage({
     topic,
@@ -204,14 +233,9 @@ interface Claimed {
 }
 
 /** CONNACK and everything that follows it. */
-function welcomeClient(
-  context: HandleContext,
-  entrant: Entrant,
-  packet: ConnectPacket,
-  admission: Admission,
-  claimed: Claimed,
-): void {
+function welcomeClient(context: HandleContext, entrant: Entrant, admission: Admission, claimed: Claimed): void {
   const { session, isPresent } = claimed;
+  const { packet } = admission;
   const { version, properties } = packet;
   const keepAlive = serverKeepAlive(context, packet);
   const connack = encodeConnack(
@@ -220,7 +244,7 @@ function welcomeClient(
       // The flag is new in 3.1.1 [MQTT-3.2.2-2] [MQTT-3.2.2-3].
       sessionPresent: isPresent && version !== 3,
       reason: Reason.Success,
-      properties: version === 5 ? connackProperties(context, packet, admission, keepAlive) : EMPTY_PROPERTIES,
+      properties: version === 5 ? connackProperties(entrant, admission, keepAlive) : EMPTY_PROPERTIES,
     },
     version,
   );
@@ -229,15 +253,27 @@ function welcomeClient(
     entrant.leave(`its maximum packet size does not fit CONNACK (${connack.length} bytes)`);
     return;
   }
+  if (!isWelcomeNow(context, entrant, admission)) {
+    session.dropWill();
+    session.abandonClaim();
+    refuse(context, entrant, NOT_WELCOME);
+    return;
+  }
   const client = new Client(entrant, session, {
     isBridge: packet.isBridge,
     wantedExpiry: sessionExpiry(packet) > 0,
     authenticationMethod: properties.authenticationMethod,
   });
   entrant.admit(client, keepAlive);
-  logConnect(context, entrant, packet, keepAlive, isPresent);
+  logConnect(context, entrant, packet, { keepAlive, userName: admission.identity.userName });
+  logConnack(context, entrant, isPresent && version !== 3);
   entrant.channel.send(connack);
-  session.start(client, properties.receiveMaximum ?? receiveMaximumOf(context.settings));
+  session.start(client, properties.receiveMaximum ?? receiveMaximumOf(entrant.promised));
+}
+
+/** Who was let in by rules that have changed since is asked about again. */
+function isWelcomeNow({ access }: HandleContext, { security }: Entrant, admission: Admission): boolean {
+  return admission.rulesVersion === access.rulesVersion || access.isStillWelcome(admission.identity, security);
 }
 
 function serverKeepAlive(context: HandleContext, packet: ConnectPacket): number {
@@ -247,53 +283,21 @@ function serverKeepAlive(context: HandleContext, packet: ConnectPacket): number 
   return isTooLong ? maxKeepAlive : keepAlive;
 }
 
-function connackProperties(
-  context: HandleContext,
-  packet: ConnectPacket,
-  admission: Admission,
-  keepAlive: number,
-): Properties {
-  const { settings } = context;
-  const bound = settings.persistentClientExpirationSeconds ?? NEVER_EXPIRES;
+function connackProperties(entrant: Entrant, admission: Admission, keepAlive: number): Properties {
+  const { listener, promised } = entrant;
+  const { packet } = admission;
+  const bound = promised.persistentClientExpirationSeconds ?? NEVER_EXPIRES;
   return {
     ...EMPTY_PROPERTIES,
     serverKeepAlive: keepAlive === packet.keepAlive ? null : keepAlive,
-    topicAliasMaximum: settings.maxTopicAlias > 0 ? settings.maxTopicAlias : null,
+    topicAliasMaximum: listener.maxTopicAlias > 0 ? listener.maxTopicAlias : null,
     assignedClientIdentifier: packet.clientId === '' ? admission.identity.clientId : null,
     authenticationMethod: packet.properties.authenticationMethod,
     authenticationData: admission.authenticationData,
-    retainAvailable: settings.retainAvailable ? null : 0,
-    maximumPacketSize: settings.maxPacketSize > 0 ? settings.maxPacketSize : null,
-    receiveMaximum: settings.maxInflightMessages > 0 ? settings.maxInflightMessages : null,
-    maximumQos: settings.maxQos === 2 ? null : settings.maxQos,
+    retainAvailable: promised.retainAvailable ? null : 0,
+    maximumPacketSize: promised.maxPacketSize > 0 ? promised.maxPacketSize : null,
+    receiveMaximum: promised.maxInflightMessages > 0 ? promised.maxInflightMessages : null,
+    maximumQos: listener.maxQos === 2 ? null : listener.maxQos,
     sessionExpiryInterval: sessionExpiry(packet) > bound ? bound : null,
   };
-}
-
-/** The lines of section 12 of Mosquitto's manual: who came, with which protocol, clean flag, keep alive and user. */
-function logConnect(
-  context: HandleContext,
-  entrant: Entrant,
-  packet: ConnectPacket,
-  keepAlive: number,
-  isPresent: boolean,
-): void {
-  const { log } = context;
-  if (!log.has('notice')) return;
-  const { version, cleanStart, userName, will } = packet;
-  const user = userName === null ? '' : `, u'${userName}'`;
-  const from = `${entrant.remoteAddress}:${entrant.remotePort}`;
-  const kind = packet.isBridge ? 'bridge' : 'client';
-  const facts = `(p${version}, c${Number(cleanStart)}, k${keepAlive}${user})`;
-  log.write('notice', `New ${kind} connected from ${from} as ${entrant.clientId} ${facts}.`);
-  if (!log.has('debug')) return;
-  if (will === null) log.write('debug', 'No will message specified.');
-  else {
-    log.write(
-      'debug',
-      `Will message specified (${will.payload.length} bytes) (r${Number(will.retain)}, q${will.qos}).`,
-    );
-    log.write('debug', `\t${will.topic.text}`);
-  }
-  log.write('debug', `Sending CONNACK to ${entrant.clientId} (${Number(isPresent)}, 0)`);
 }

@@ -9,6 +9,7 @@ import type { PublishPacket } from '../../protocol/packets.ts';
 import { parseTopicName, TopicNames } from '../../protocol/topic.ts';
 import type { Access } from '../access/access.ts';
 import type { Durability } from '../delivery/durability.ts';
+import type { MemoryGuard } from '../model/memory-guard.ts';
 import { BorrowedMessage } from '../model/message.ts';
 import type { BrokerSettings } from '../model/settings.ts';
 import type { Counters, Gatekeeper } from '../ports.ts';
@@ -18,7 +19,8 @@ import type { SessionStore } from '../session/session-store.ts';
 
 /** The rooms that handlers work with, and the objects they reuse from packet to packet. One for each broker. */
 export interface HandleContext {
-  readonly settings: BrokerSettings;
+  /** Those in force: a reload puts others here. What a connected client was promised stands in `Client.promised`. */
+  settings: BrokerSettings;
   readonly log: Log;
   readonly random: Random;
   readonly timers: TimerQueue;
@@ -28,6 +30,9 @@ export interface HandleContext {
   readonly access: Access;
   readonly router: Router;
   readonly sessions: SessionStore;
+  readonly memory: MemoryGuard;
+  /** Clients that are connected now. */
+  connectedCount: number;
   /** Claims of a client id that wait for the journal; the next one waits for them. */
   readonly claims: Map<string, { readonly last: Promise<void>; readonly count: number }>;
   /** The memo of topic names of all connections. */

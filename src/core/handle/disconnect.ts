@@ -14,7 +14,7 @@ export function handleDisconnect(
   header: FrameHeader,
 ): void {
   const packet = decodeDisconnect(bytes, header, client.version, 'client');
-  context.log.write('debug', `Received DISCONNECT from ${client.identity.clientId}`);
+  if (context.log.has('debug')) context.log.write('debug', `Received DISCONNECT from ${client.identity.clientId}`);
   const expiry = packet.properties.sessionExpiryInterval;
   if (expiry !== null) {
     if (expiry > 0 && !client.wantedExpiry) {

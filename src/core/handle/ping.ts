@@ -13,6 +13,9 @@ export function handlePingreq(
   header: FrameHeader,
 ): void {
   decodePing(_bytes, header, client.version);
-  if (context.log.has('debug')) context.log.write('debug', `Received PINGREQ from ${client.identity.clientId}`);
+  if (context.log.has('debug')) {
+    context.log.write('debug', `Received PINGREQ from ${client.identity.clientId}`);
+    context.log.write('debug', `Sending PINGRESP to ${client.identity.clientId}`);
+  }
   client.channel.send(PINGRESP_BYTES);
 }

@@ -1,9 +1,10 @@
 /**
  * PUBLISH from a client:
  *
- *      decode -> alias -> limits -> QoS 2 duplicate? -> access -> distribute -> acknowledge when durable
+ *      decode -> alias -> limits -> mount point -> QoS 2 duplicate? -> access -> distribute -> acknowledge when durable
  *
- * The alias is resolved before access is asked: what has no topic name yet cannot be judged.
+ * The alias is resolved before access is asked: what has no topic name yet cannot be judged. Everything after the mount point
+ * knows the full topic only.
  */
 
 import { decodePublish } from '../../protocol/decode/publish.ts';
@@ -14,6 +15,7 @@ import { ProtocolError } from '../../protocol/protocol-error.ts';
 import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
 import type { TopicName } from '../../protocol/topic.ts';
 import { type BorrowedMessage, type Message, NO_BYTES } from '../model/message.ts';
+import { mountTopic } from '../model/mount-point.ts';
 import type { Ticket } from '../ports.ts';
 import type { Client } from './client.ts';
 import { type HandleContext, receiveMaximumOf } from './context.ts';
@@ -24,6 +26,9 @@ interface PublishHead {
   readonly packetId: number;
   readonly dup: boolean;
 }
+
+/** What the log says of it beside that. */
+type PublishSize = Pick<Message, 'retain' | 'payloadStart' | 'payloadEnd'>;
 
 /** @returns a promise when access or the journal answers later; the message is owned by then. */
 export function handlePublish(
@@ -36,14 +41,18 @@ export function handlePublish(
   const packet = context.publish;
   decodePublish(bytes, frameStart, header, client.version, context.topics, packet);
   context.counters.publishesReceived += 1;
-  const topic = resolveTopic(context, client, packet);
+  context.counters.publishBytesReceived += packet.payloadEnd - packet.payloadStart;
+  const named = resolveTopic(client, packet);
   checkLimits(context, client, packet);
-  if (context.log.has('debug')) logPublish(context, client, packet, topic);
+  const topic = mountTopic(client.channel.mount, named);
   if (packet.qos === 2 && client.session.hasReceived(packet.packetId)) {
     // It was taken in before: acknowledged again, not delivered again [MQTT-4.3.3-10].
+    if (context.log.has('debug')) logPublish(context, client, 'Received', packet, topic ?? named, packet);
     client.channel.ack(0, 'pubrec', packet.packetId, Reason.Success);
     return undefined;
   }
+  if (topic === null) return dropPublish(context, client, packet, named, Reason.TopicNameInvalid);
+  if (isTooLarge(context, packet)) return dropPublish(context, client, packet, topic, Reason.PacketTooLarge);
   const message = fillMessage(context, client, packet, topic);
   const allowed = context.access.mayPublish(client.identity, topic);
   if (typeof allowed !== 'boolean' || mustWait(context, client, packet, topic))
@@ -53,10 +62,10 @@ export function handlePublish(
 }
 
 /** [MQTT-3.3.2-8] [MQTT-3.3.2-12]: an alias is 1 to the announced maximum, and known or named here. */
-function resolveTopic(context: HandleContext, client: Client, packet: PublishPacket): TopicName {
+function resolveTopic(client: Client, packet: PublishPacket): TopicName {
   const { topic, topicAlias } = packet;
   if (topicAlias === 0 && topic !== null) return topic;
-  const { maxTopicAlias } = context.settings;
+  const { maxTopicAlias } = client.listener;
   if (topicAlias > maxTopicAlias) {
     throw new ProtocolError(
       Reason.TopicAliasInvalid,
@@ -76,19 +85,19 @@ function resolveTopic(context: HandleContext, client: Client, packet: PublishPac
 }
 
 function checkLimits(context: HandleContext, client: Client, packet: PublishPacket): void {
-  const { settings } = context;
+  const { maxQos } = client.listener;
   if (packet.hasSubscriptionIdentifier) {
     throw new ProtocolError(Reason.ProtocolError, 'MQTT-3.3.4-6', 'a client sent a subscription identifier in PUBLISH');
   }
-  if (packet.qos > settings.maxQos) {
-    throw new ProtocolError(Reason.QosNotSupported, 'MQTT-3.2.2-11', `QoS ${packet.qos} is above ${settings.maxQos}`);
+  if (packet.qos > maxQos) {
+    throw new ProtocolError(Reason.QosNotSupported, 'MQTT-3.2.2-11', `QoS ${packet.qos} is above ${maxQos}`);
   }
-  if (packet.retain && !settings.retainAvailable) {
+  if (packet.retain && !context.settings.retainAvailable) {
     throw new ProtocolError(Reason.RetainNotSupported, 'MQTT-3.2.2-14', 'retained messages are switched off');
   }
   if (packet.qos === 0 || client.version !== 5) return;
   const open = client.unreleasedCount + client.channel.heldAnswerCount;
-  const receiveMaximum = receiveMaximumOf(settings);
+  const receiveMaximum = receiveMaximumOf(client.promised);
   if (open >= receiveMaximum && !client.session.hasReceived(packet.packetId)) {
     throw new ProtocolError(
       Reason.ReceiveMaximumExceeded,
@@ -96,6 +105,27 @@ function checkLimits(context: HandleContext, client: Client, packet: PublishPack
       `more than ${receiveMaximum} messages without acknowledgement`,
     );
   }
+}
+
+/** `message_size_limit`. Mosquitto's code for it, 0x95, is not in the standard's list for PUBACK and PUBREC. */
+function isTooLarge(context: HandleContext, packet: PublishPacket): boolean {
+  const { messageSizeLimit } = context.settings;
+  return messageSizeLimit > 0 && packet.payloadEnd - packet.payloadStart > messageSizeLimit;
+}
+
+/** Takes a message no further; its exchange is completed all the same. */
+function dropPublish(
+  context: HandleContext,
+  client: Client,
+  packet: PublishPacket,
+  topic: TopicName,
+  reason: ReasonCode,
+): undefined {
+  const verb = reason === Reason.PacketTooLarge ? 'Dropped too large' : 'Denied';
+  context.counters.publishesDropped += 1;
+  if (context.log.has('debug')) logPublish(context, client, verb, packet, topic, packet);
+  refuse(client, packet, reason);
+  return undefined;
 }
 
 function fillMessage(context: HandleContext, client: Client, packet: PublishPacket, topic: TopicName): BorrowedMessage {
@@ -145,16 +175,14 @@ function publishNow(
   message: Message,
   allowed: boolean,
 ): void {
+  if (context.log.has('debug'))
+    logPublish(context, client, allowed ? 'Received' : 'Denied', head, message.topic, message);
   if (!allowed) {
     context.counters.publishesDropped += 1;
-    context.log.write(
-      'debug',
-      `Denied PUBLISH from ${client.identity.clientId} (q${head.qos}, '${message.topic.text}')`,
-    );
     refuse(client, head, Reason.NotAuthorized);
     return;
   }
-  if (isRefusedByJournal(context, client, head, message)) {
+  if (isRefused(context, client, head, message)) {
     refuse(client, head, Reason.QuotaExceeded);
     return;
   }
@@ -166,9 +194,11 @@ function publishNow(
   } else if (head.qos === 2) takeIn(client, head.packetId, ticket);
 }
 
-function isRefusedByJournal(context: HandleContext, client: Client, head: PublishHead, message: Message): boolean {
-  if (!context.durability.journal.isFailing || head.qos === 0 || client.version !== 5) return false;
-  return context.router.hasDurableReceiver(message.topic);
+/** Nothing new is taken on for want of memory or of a journal: v5 clients are told so. */
+function isRefused(context: HandleContext, client: Client, head: PublishHead, message: Message): boolean {
+  if (head.qos === 0 || client.version !== 5) return false;
+  if (context.settings.memoryLimitBytes > 0 && context.memory.isFull) return true;
+  return context.durability.journal.isFailing && context.router.hasDurableReceiver(message.topic);
 }
 
 /** Keeps the id of a QoS 2 message until PUBREL; the id goes into the same commit as the message [MQTT-4.3.3-8]. */
@@ -190,12 +220,18 @@ function refuse(client: Client, head: PublishHead, reason: ReasonCode): void {
   else takeIn(client, head.packetId, 0);
 }
 
-function logPublish(context: HandleContext, client: Client, packet: PublishPacket, topic: TopicName): void {
-  const { dup, qos, retain, packetId } = packet;
-  const flags = `d${Number(dup)}, q${qos}, r${Number(retain)}, m${packetId}`;
-  const size = packet.payloadEnd - packet.payloadStart;
+function logPublish(
+  context: HandleContext,
+  client: Client,
+  verb: string,
+  head: PublishHead,
+  topic: TopicName,
+  size: PublishSize,
+): void {
+  const flags = `d${Number(head.dup)}, q${head.qos}, r${Number(size.retain)}, m${head.packetId}`;
+  const bytes = size.payloadEnd - size.payloadStart;
   context.log.write(
     'debug',
-    `Received PUBLISH from ${client.identity.clientId} (${flags}, '${topic.text}', ... (${size} bytes))`,
+    `${verb} PUBLISH from ${client.identity.clientId} (${flags}, '${topic.text}', ... (${bytes} bytes))`,
   );
 }

@@ -7,7 +7,9 @@ import { encodeSuback } from '../../protocol/encode/packet.ts';
 import type { FrameHeader } from '../../protocol/frame.ts';
 import { EMPTY_PROPERTIES, type SubscribePacket, type SubscriptionRequest } from '../../protocol/packets.ts';
 import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
+import type { TopicFilter } from '../../protocol/topic.ts';
 import { lowerQos, type Qos } from '../../protocol/version.ts';
+import { mountFilter } from '../model/mount-point.ts';
 import type { Subscription } from '../model/subscription.ts';
 import type { Ticket } from '../ports.ts';
 import { requireAnswerFits } from './answer-size.ts';
@@ -24,15 +26,26 @@ export function handleSubscribe(
 ): void | Promise<void> {
   const packet = decodeSubscribe(bytes, header, client.version);
   requireAnswerFits(client, packet.subscriptions.length);
-  context.log.write('debug', `Received SUBSCRIBE from ${client.identity.clientId}`);
-  const answers = packet.subscriptions.map((request) => ask(context, client, request));
+  if (context.log.has('debug')) context.log.write('debug', `Received SUBSCRIBE from ${client.identity.clientId}`);
+  const requests = packet.subscriptions.map((request) => mountRequest(client, request));
+  const answers = requests.map((request) => request !== null && ask(context, client, request));
   if (answers.every((answer) => typeof answer === 'boolean')) {
-    subscribeAll(context, client, packet, answers);
+    subscribeAll(context, client, packet, requests, answers);
     return undefined;
   }
   return Promise.all(answers).then((allowed) => {
-    if (client.channel.isOpen) subscribeAll(context, client, packet, allowed);
+    if (client.channel.isOpen) subscribeAll(context, client, packet, requests, allowed);
   });
+}
+
+/** A request with its full filter. Null: the mount point of its listener leaves no valid one. */
+type MountedRequest = SubscriptionRequest | null;
+
+function mountRequest(client: Client, request: SubscriptionRequest): MountedRequest {
+  const { mount } = client.channel;
+  if (mount === null) return request;
+  const filter = mountFilter(mount, request.filter);
+  return filter === null ? null : { ...request, filter };
 }
 
 /** A fault is an answer that comes later, so that it cannot leave other answers without anybody to hear them. */
@@ -44,23 +57,26 @@ function ask(context: HandleContext, client: Client, request: SubscriptionReques
   }
 }
 
+/** `requests` and `allowed` are those of the packet, in order. */
 function subscribeAll(
   context: HandleContext,
   client: Client,
   packet: SubscribePacket,
+  requests: readonly MountedRequest[],
   allowed: readonly boolean[],
 ): void {
   const reasons: ReasonCode[] = [];
   const fresh: Subscription[] = [];
   let ticket: Ticket = 0;
-  packet.subscriptions.forEach((request, index) => {
-    const reason = allowed[index] === true ? checkLimit(context, client, request) : Reason.NotAuthorized;
-    logSubscription(context, client, request, reason);
-    if (reason !== null) {
-      reasons.push(refusal(client, request, reason));
+  packet.subscriptions.forEach((asked, index) => {
+    const request = requests[index] ?? null;
+    const reason = refusalOf(context, client, request, allowed[index] === true);
+    const qos = lowerQos(asked.qos, client.listener.maxQos);
+    logSubscription(context, client, (request ?? asked).filter, reason === null ? qos : null);
+    if (request === null || reason !== null) {
+      reasons.push(answerTo(client, asked, reason ?? Reason.TopicFilterInvalid));
       return;
     }
-    const qos = lowerQos(request.qos, context.settings.maxQos);
     const added = subscribeOne(context, client, packet, request, qos);
     ticket = Math.max(ticket, added.ticket);
     if (added.wantsRetained) fresh.push(added.subscription);
@@ -68,6 +84,7 @@ function subscribeAll(
     reasons.push(qos);
   });
   const { packetId } = packet;
+  if (context.log.has('debug')) context.log.write('debug', `Sending SUBACK to ${client.identity.clientId}`);
   client.channel.sendAfter(
     ticket,
     encodeSuback({ type: 'suback', packetId, reasons, properties: EMPTY_PROPERTIES }, client.version),
@@ -75,6 +92,16 @@ function subscribeAll(
   for (const subscription of fresh) {
     client.session.outgoing.feed(context.router.retainedFor(subscription.filter), subscription);
   }
+}
+
+function refusalOf(
+  context: HandleContext,
+  client: Client,
+  request: MountedRequest,
+  isAllowed: boolean,
+): ReasonCode | null {
+  if (request === null) return Reason.TopicFilterInvalid;
+  return isAllowed ? checkLimit(context, client, request) : Reason.NotAuthorized;
 }
 
 function checkLimit(context: HandleContext, client: Client, request: SubscriptionRequest): ReasonCode | null {
@@ -117,25 +144,20 @@ function subscribeOne(
   context.router.tree.add(subscription);
   const ticket = session.tell({ kind: 'subscribed', clientId: session.clientId, subscription });
   // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; nothing retained for shared subscriptions.
-  const wantsRetained = !isShared && (request.retainHandling === 0 || (request.retainHandling === 1 && isNew));
+  const isAsked = request.retainHandling === 0 || (request.retainHandling === 1 && isNew);
+  const wantsRetained = isAsked && !isShared && context.settings.retainAvailable;
   return { subscription, wantsRetained, ticket };
 }
 
 /** What SUBACK says of a filter that was not accepted. 3.1 has no code for it: the QoS is named, nothing subscribed. */
-function refusal(client: Client, request: SubscriptionRequest, reason: ReasonCode): ReasonCode {
+function answerTo(client: Client, asked: SubscriptionRequest, reason: ReasonCode): ReasonCode {
   if (client.version === 5) return reason;
-  return client.version === 4 ? Reason.UnspecifiedError : request.qos;
+  return client.version === 4 ? Reason.UnspecifiedError : asked.qos;
 }
 
-function logSubscription(
-  context: HandleContext,
-  client: Client,
-  request: SubscriptionRequest,
-  reason: ReasonCode | null,
-): void {
+/** `qos`: the granted one; null = denied. */
+function logSubscription(context: HandleContext, client: Client, filter: TopicFilter, qos: Qos | null): void {
   const { log } = context;
-  const { filter, qos } = request;
-  if (log.has('debug')) log.write('debug', `\t${filter.text} (${reason === null ? `QoS ${qos}` : 'denied'})`);
-  if (reason === null && log.has('subscribe'))
-    log.write('subscribe', `${client.identity.clientId} ${qos} ${filter.text}`);
+  if (log.has('debug')) log.write('debug', `\t${filter.text} (${qos === null ? 'denied' : `QoS ${qos}`})`);
+  if (qos !== null && log.has('subscribe')) log.write('subscribe', `${client.identity.clientId} ${qos} ${filter.text}`);
 }

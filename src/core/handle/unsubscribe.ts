@@ -4,6 +4,7 @@ import type { FrameHeader } from '../../protocol/frame.ts';
 import { EMPTY_PROPERTIES } from '../../protocol/packets.ts';
 import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
 import type { TopicFilter } from '../../protocol/topic.ts';
+import { mountFilter } from '../model/mount-point.ts';
 import type { Ticket } from '../ports.ts';
 import { requireAnswerFits } from './answer-size.ts';
 import type { Client } from './client.ts';
@@ -19,7 +20,7 @@ export function handleUnsubscribe(
 ): void {
   const packet = decodeUnsubscribe(bytes, header, client.version);
   requireAnswerFits(client, packet.filters.length);
-  context.log.write('debug', `Received UNSUBSCRIBE from ${client.identity.clientId}`);
+  if (context.log.has('debug')) context.log.write('debug', `Received UNSUBSCRIBE from ${client.identity.clientId}`);
   let ticket: Ticket = 0;
   const reasons: ReasonCode[] = [];
   for (const filter of packet.filters) {
@@ -28,6 +29,7 @@ export function handleUnsubscribe(
     reasons.push(removed === null ? Reason.NoSubscriptionExisted : Reason.Success);
   }
   const { packetId } = packet;
+  if (context.log.has('debug')) context.log.write('debug', `Sending UNSUBACK to ${client.identity.clientId}`);
   client.channel.sendAfter(
     ticket,
     encodeSuback({ type: 'unsuback', packetId, reasons, properties: EMPTY_PROPERTIES }, client.version),
@@ -35,13 +37,17 @@ export function handleUnsubscribe(
 }
 
 /** @returns the ticket of the change, or null when there was no such subscription. */
-function unsubscribeOne(context: HandleContext, client: Client, filter: TopicFilter): Ticket | null {
+function unsubscribeOne(context: HandleContext, client: Client, asked: TopicFilter): Ticket | null {
   const { session } = client;
   const { log } = context;
-  if (log.has('debug')) log.write('debug', `\t${filter.text}`);
+  // What the mount point leaves no valid filter of cannot have been subscribed to.
+  const filter = mountFilter(client.channel.mount, asked);
+  const { text } = filter ?? asked;
+  if (log.has('debug')) log.write('debug', `\t${text}`);
+  if (log.has('unsubscribe')) log.write('unsubscribe', `${session.clientId} ${text}`);
+  if (filter === null) return null;
   if (!session.subscriptions.delete(filter.text)) return null;
   context.router.tree.remove(session, filter);
   session.outgoing.stopFeed(filter.text);
-  if (log.has('unsubscribe')) log.write('unsubscribe', `${session.clientId} ${filter.text}`);
   return session.tell({ kind: 'unsubscribed', clientId: session.clientId, filter: filter.text });
 }

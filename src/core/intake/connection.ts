@@ -13,7 +13,7 @@
  * While an answer is awaited the unread rest is copied and reading is off; a hang-up still closes. Every exception of
  * decoding and handling ends here, closes this connection and no other.
  */
-import type { Link, LinkEnd, LinkEvents } from '../../base/link.ts';
+import type { Link, LinkEnd, LinkEvents, PeerSecurity } from '../../base/link.ts';
 import { NOT_SET, type Timed } from '../../base/timer-queue.ts';
 import { decodeAuth } from '../../protocol/decode/auth.ts';
 import { decodeConnect, readProtocolVersion } from '../../protocol/decode/connect.ts';
@@ -28,6 +28,9 @@ import { handleConnect } from '../handle/connect.ts';
 import type { HandleContext } from '../handle/context.ts';
 import type { Entrant } from '../handle/entrant.ts';
 import { HANDLERS } from '../handle/table.ts';
+import type { ListenerSettings } from '../model/listener.ts';
+import type { MountPoint } from '../model/mount-point.ts';
+import type { BrokerSettings } from '../model/settings.ts';
 import { wordsFor } from './end-words.ts';
 import { FrameAssembly } from './frame-assembly.ts';
 import { bodyBytesMax } from './frame-limits.ts';
@@ -51,10 +54,15 @@ const CLOSED_BY_CLIENT = 'connection closed by client';
 const TLS_HANDSHAKE_BYTE = 0x16;
 const TLS_HINT = '; it appears to be using TLS to connect to a non-TLS listener';
 
-/** What all connections of a broker share. One object for all of them. */
+/** What connections share that came through one door in the same circumstances. One object for all of them. */
 export interface ConnectionParts {
   readonly context: HandleContext;
   readonly channelParts: ChannelParts;
+  readonly listener: ListenerSettings;
+  /** Of that listener. */
+  readonly mount: MountPoint | null;
+  /** See Entrant.promised. */
+  readonly promised: BrokerSettings;
   /** Told when the connection is over. */
   readonly onGone: (connection: Connection) => void;
 }
@@ -111,15 +119,28 @@ export class Connection implements LinkEvents, Entrant, ChannelOwner, Timed {
   }
 
   get remoteAddress(): string {
-    return this.link.remoteAddress;
+    return addressOf(this.link, this.#parts.listener);
   }
 
   get remotePort(): number {
     return this.link.remotePort;
   }
 
-  get localPort(): number {
-    return this.link.localPort;
+  get security(): PeerSecurity | null {
+    return this.link.security ?? null;
+  }
+
+  get listener(): ListenerSettings {
+    return this.#parts.listener;
+  }
+
+  get promised(): BrokerSettings {
+    return this.#parts.promised;
+  }
+
+  /** Null: not yet, or no more. */
+  get client(): Client | null {
+    return this.#client;
   }
 
   get isOpen(): boolean {
@@ -167,9 +188,9 @@ export class Connection implements LinkEvents, Entrant, ChannelOwner, Timed {
 
   // ------------------------------------------------------------------------------------------------- Entrant
 
-  refuse(reason: ReasonCode, words: EndReason): void {
+  refuse(reason: ReasonCode, words: EndReason, returnCode?: number): void {
     if (this.#phase === 'closing') return;
-    this.#sendConnack(reason);
+    this.#sendConnack(reason, returnCode);
     this.#close(words);
   }
 
@@ -188,7 +209,9 @@ export class Connection implements LinkEvents, Entrant, ChannelOwner, Timed {
   }
 
   admit(client: Client, keepAliveSeconds: number): void {
-    const { timers } = this.#parts.context;
+    const { context } = this.#parts;
+    const { timers } = context;
+    context.connectedCount += 1;
     this.#client = client;
     this.#entry = null;
     this.#phase = 'connected';
@@ -281,7 +304,7 @@ export class Connection implements LinkEvents, Entrant, ChannelOwner, Timed {
     if (this.channel.version === 5) requireShortest(header);
     const type = header.firstByte >> 4;
     const bodyBytes = header.bodyEnd - header.bodyStart;
-    if (bodyBytes <= bodyBytesMax(type, this.channel.version, this.#parts.context.settings, headerBytes)) return;
+    if (bodyBytes <= bodyBytesMax(type, this.channel.version, this.#parts.promised, headerBytes)) return;
     const statement = type === PacketType.Publish ? 'MQTT-3.2.2-15' : '';
     throw new ProtocolError(
       Reason.PacketTooLarge,
@@ -337,17 +360,25 @@ export class Connection implements LinkEvents, Entrant, ChannelOwner, Timed {
   }
 
   #onConnect(bytes: Uint8Array, header: FrameHeader): void | Promise<void> {
+    const { context, listener, mount } = this.#parts;
+    context.counters.connectsReceived += 1;
     if (header.firstByte === TLS_HANDSHAKE_BYTE && this.#entry !== null) this.#entry.hint = TLS_HINT;
     const { version } = readProtocolVersion(bytes, header.bodyStart, header.bodyEnd);
     this.channel.setPeer({ version, packetBytesMax: Number.POSITIVE_INFINITY, aliasesMax: 0 });
+    if (!listener.protocolVersions.includes(version)) {
+      const words = `listener ${listener.name} does not accept protocol version ${version}`;
+      this.refuse(Reason.UnsupportedProtocolVersion, words);
+      return undefined;
+    }
     if (version === 5) requireShortest(header);
     const packet = decodeConnect(bytes, header);
     this.clientId = packet.clientId;
     this.#phase = 'authenticating';
     const { maximumPacketSize, topicAliasMaximum } = packet.properties;
-    const aliasesMax = Math.min(topicAliasMaximum ?? 0, this.#parts.context.settings.maxTopicAliasBroker);
-    this.channel.setPeer({ version, packetBytesMax: maximumPacketSize ?? Number.POSITIVE_INFINITY, aliasesMax });
-    return handleConnect(this.#parts.context, this, packet);
+    const aliasesMax = Math.min(topicAliasMaximum ?? 0, listener.maxTopicAliasBroker);
+    const packetBytesMax = maximumPacketSize ?? Number.POSITIVE_INFINITY;
+    this.channel.setPeer({ version, packetBytesMax, aliasesMax, mount });
+    return handleConnect(context, this, packet);
   }
 
   // ------------------------------------------------------------------------------------- waiting for an answer
@@ -439,15 +470,20 @@ export class Connection implements LinkEvents, Entrant, ChannelOwner, Timed {
     this.#resumeReading();
   }
 
-  #sendConnack(reason: ReasonCode): void {
+  /** `returnCode`: for 3.x, where it is not the usual one. */
+  #sendConnack(reason: ReasonCode, returnCode: number = connackReturnCode(reason)): void {
     const { version } = this.channel;
-    const code = version === 5 ? reason : connackReturnCode(reason);
+    const { log } = this.#parts.context;
+    const code = version === 5 ? reason : returnCode;
+    if (log.has('debug')) log.write('debug', `Sending CONNACK to ${this.#shortName()} (0, ${code})`);
     const packet = { type: 'connack', sessionPresent: false, reason: code, properties: EMPTY_PROPERTIES } as const;
     const bytes = encodeConnack(packet, version);
     if (this.channel.fits(bytes.length)) this.channel.send(bytes);
   }
 
   #sendDisconnect(reason: ReasonCode): void {
+    const { log } = this.#parts.context;
+    if (log.has('debug')) log.write('debug', `Sending DISCONNECT to ${this.#shortName()} (rc${reason})`);
     const packet = encodeDisconnect({ type: 'disconnect', reason, properties: EMPTY_PROPERTIES }, 5);
     this.channel.send(packet);
   }
@@ -488,7 +524,9 @@ export class Connection implements LinkEvents, Entrant, ChannelOwner, Timed {
     }
     counters.protocolErrors += 1;
     const statement = error.statement === '' ? '' : ` [${error.statement}]`;
-    log.write('notice', `Protocol error from ${this.#name()}: ${error.message}${statement}${this.#entry?.hint ?? ''}.`);
+    // Who has no id yet is told by the address.
+    const name = this.clientId === '' ? this.#name() : this.clientId;
+    log.write('notice', `Protocol error from ${name}: ${error.message}${statement}${this.#entry?.hint ?? ''}.`);
     const words = wordsFor(error.reason);
     if (this.#phase === 'connected') this.disconnect(error.reason, words);
     else this.#failEntry(error.reason, words);
@@ -521,7 +559,8 @@ export class Connection implements LinkEvents, Entrant, ChannelOwner, Timed {
 
   /** Everything but the link: nothing more is sent, the session goes offline. */
   #finish(words: EndReason | null): void {
-    const { timers, log } = this.#parts.context;
+    const { context } = this.#parts;
+    const { timers, log, settings } = context;
     this.#phase = 'closing';
     timers.remove(this);
     this.#stallWatch?.end();
@@ -530,17 +569,27 @@ export class Connection implements LinkEvents, Entrant, ChannelOwner, Timed {
     this.#unread = null;
     this.#entry?.abandonAuth?.();
     this.endAuth();
-    if (log.has('notice')) {
+    if (settings.hasConnectionMessages && log.has('notice')) {
       log.write('notice', `Client ${this.#name()} disconnected${words === null ? '' : `: ${words}`}.`);
     }
     const client = this.#client;
     this.#client = null;
     if (client === null) return;
+    context.connectedCount -= 1;
     client.reauthentication?.abandon();
     client.session.detach();
   }
 
   #name(): string {
-    return `${this.clientId === '' ? '<unknown>' : this.clientId} [${this.remoteAddress}:${this.remotePort}]`;
+    return `${this.#shortName()} [${this.remoteAddress}:${this.remotePort}]`;
   }
+
+  #shortName(): string {
+    return this.clientId === '' ? '<unknown>' : this.clientId;
+  }
+}
+
+/** How a peer is named. One behind a unix socket has no address, and is named by the path, as by Mosquitto. */
+export function addressOf(link: Link, listener: ListenerSettings): string {
+  return link.remoteAddress === '' ? listener.name : link.remoteAddress;
 }

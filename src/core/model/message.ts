@@ -50,6 +50,8 @@ export class OwnedMessage implements Message {
   readonly bytes: Uint8Array;
   readonly payloadStart = 0;
   readonly payloadEnd: number;
+  /** How many queues and windows hold it: the business of StoredMessages, and all that ever changes here. */
+  holdCount = 0;
 
   constructor(fields: Omit<Message, 'payloadStart' | 'payloadEnd' | 'serial' | 'own'>) {
     this.topic = fields.topic;

@@ -20,6 +20,11 @@ export class NumberPool {
     return this.#end - this.#freeCount;
   }
 
+  /** All that was ever given out is below it. */
+  get end(): number {
+    return this.#end;
+  }
+
   take(): number {
     if (this.#freeCount === 0) {
       this.#end += 1;

@@ -38,6 +38,9 @@ interface Frame {
   isLast: boolean;
 }
 
+/** Whether a message is to be handed out. `sinceMs`: monotonic time of its arrival, or SINCE_UNKNOWN. */
+export type IsWanted = (message: Message, sinceMs: number) => boolean;
+
 /** What a cursor reads. */
 export interface RetainedReader {
   readonly tree: RetainedTree;
@@ -45,12 +48,14 @@ export interface RetainedReader {
   readonly budget: HandOutBudget | null;
   /** The message at a node that has one, whose topic is `topic[0, topicEnd)`; valid until the next call. */
   read(node: number, topic: Uint8Array, topicEnd: number): Message;
+  /** Of the message that was read last. */
+  lastSinceMs: number;
 }
 
 export class RetainedCursor implements RetainedSource {
   readonly #reader: RetainedReader;
   readonly #tree: RetainedTree;
-  readonly #isWanted: (message: Message) => boolean;
+  readonly #isWanted: IsWanted;
   readonly #levels: readonly string[];
   readonly #levelBytes: readonly Uint8Array[];
   readonly #bornUpTo: number;
@@ -70,7 +75,7 @@ export class RetainedCursor implements RetainedSource {
     [Symbol.iterator]: () => this.#slice,
   };
 
-  constructor(reader: RetainedReader, filter: string, isWanted: (message: Message) => boolean) {
+  constructor(reader: RetainedReader, filter: string, isWanted: IsWanted) {
     this.#reader = reader;
     this.#tree = reader.tree;
     this.#isWanted = isWanted;
@@ -102,7 +107,7 @@ export class RetainedCursor implements RetainedSource {
     if (budget !== null && !budget.isLeft) return null;
     while (found === null && this.#left > 0 && this.#visits < VISITS_MAX && !this.isDone) {
       const message = this.#isStarted ? this.#advance() : this.#start();
-      if (message !== null && this.#isWanted(message)) found = message;
+      if (message !== null && this.#isWanted(message, this.#reader.lastSinceMs)) found = message;
     }
     if (found !== null) this.#left -= 1;
     budget?.spend(this.#visits - visitsBefore + (found === null ? 1 : HAND_OUT_UNITS));

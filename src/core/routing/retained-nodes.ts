@@ -62,6 +62,11 @@ export class RetainedNodes {
     return this.#numbers.inUse;
   }
 
+  /** The numbers of all nodes are below it. */
+  get end(): number {
+    return this.#numbers.end;
+  }
+
   /** The birth of the youngest node. */
   get lastBirth(): number {
     return this.#lastBirth;

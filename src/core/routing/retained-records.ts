@@ -2,10 +2,10 @@
  * Retained messages as records in an arena, and the view through which one of them is read. The topic is not in the
  * record: it is the way to the node.
  *
- *   | flags | 0 | properties, 2 | payload, 2 | publisher, 2 | publisher id | [expiry, 8] | properties | payload |
+ *   | flags | 0 | properties, 2 | payload, 2 | publisher, 2 | publisher id | [expiry, 8] | [since, 8] | properties | payload |
  *
- * Numbers have their low byte first; lengths are in bytes. Flags: QoS in two bits, then whether it expires. A message
- * that is larger than a block stays an object: such ones are few for what they hold, and leave by reference.
+ * Numbers have their low byte first; lengths are in bytes. Flags: QoS in two bits, then whether it expires, and whether it
+ * is known since when it is kept (`retain_expiry_interval`). A message that is larger than a block stays an object: such ones are few for what they hold, and leave by reference.
  */
 import { copyBytes, u16At as lengthAt } from '../../protocol/read.ts';
 import { TopicLoan, type TopicName } from '../../protocol/topic.ts';
@@ -18,12 +18,16 @@ import { NONE } from './retained-nodes.ts';
 
 const HEAD_BYTES = 8;
 const PUBLISHER_AT = 6;
-const EXPIRY_BYTES = 8;
+const TIME_BYTES = 8;
 const QOS_MASK = 3;
 const EXPIRES = 4;
+const HAS_SINCE = 8;
 
-const expiry = new Float64Array(1);
-const expiryBytes = new Uint8Array(expiry.buffer);
+/** It is not known since when a message is kept: it was not asked for, and the message has only its own expiry. */
+export const SINCE_UNKNOWN = Number.POSITIVE_INFINITY;
+
+const time = new Float64Array(1);
+const timeBytes = new Uint8Array(time.buffer);
 
 export class RetainedRecords {
   readonly #arena: RecordArena;
@@ -41,16 +45,19 @@ export class RetainedRecords {
     return this.#arena.bytes;
   }
 
-  /** Keeps a message in the place of the node's record `present`, or anew when that is NONE. @returns its reference. */
-  put(node: number, message: Message, present: RecordRef): RecordRef {
-    const byteCount = recordBytes(message);
+  /**
+   * Keeps a message in the place of the node's record `present`, or anew when that is NONE. `sinceMs`: of its arrival, or
+   * SINCE_UNKNOWN. @returns its reference.
+   */
+  put(node: number, message: Message, sinceMs: number, present: RecordRef): RecordRef {
+    const byteCount = recordBytes(message, sinceMs);
     let ref = present;
     if (ref !== NONE && !this.#arena.fits(ref, byteCount)) {
       this.#arena.giveBack(ref);
       ref = NONE;
     }
     if (ref === NONE) ref = this.#arena.take(byteCount, node);
-    write(message, this.#arena.pageOf(ref), this.#arena.offsetOf(ref));
+    write(message, sinceMs, this.#arena.pageOf(ref), this.#arena.offsetOf(ref));
     return ref;
   }
 
@@ -62,6 +69,11 @@ export class RetainedRecords {
     return u16At(this.#arena.pageOf(ref), this.#arena.offsetOf(ref) + 4);
   }
 
+  /** Whether it may end by itself: it has an expiry, or it is known since when it is kept. */
+  mayExpire(ref: RecordRef): boolean {
+    return ((this.#arena.pageOf(ref)[this.#arena.offsetOf(ref)] ?? 0) & (EXPIRES | HAS_SINCE)) !== 0;
+  }
+
   /** Makes `view` stand for a record, whose topic is `topic[0, topicEnd)`. */
   read(ref: RecordRef, topic: Uint8Array, topicEnd: number, view: RetainedView): void {
     view.show(this.#arena.pageOf(ref), this.#arena.offsetOf(ref), topic, topicEnd);
@@ -69,32 +81,42 @@ export class RetainedRecords {
 }
 
 /** Whether a record has room for the message. */
-export function isSmall(message: Message): boolean {
+export function isSmall(message: Message, sinceMs: number): boolean {
   const payloadBytes = message.payloadEnd - message.payloadStart;
-  return payloadBytes < BLOCK_BYTES_MAX && recordBytes(message) <= BLOCK_BYTES_MAX;
+  return payloadBytes < BLOCK_BYTES_MAX && recordBytes(message, sinceMs) <= BLOCK_BYTES_MAX;
 }
 
-function recordBytes(message: Message): number {
+function recordBytes(message: Message, sinceMs: number): number {
   const { expiresAtMs, forwardedProperties, payloadEnd, payloadStart, publisherId } = message;
-  const expiryCount = expiresAtMs === Number.POSITIVE_INFINITY ? 0 : EXPIRY_BYTES;
-  return HEAD_BYTES + utf8Bytes(publisherId) + expiryCount + forwardedProperties.length + payloadEnd - payloadStart;
+  const expiryBytes = expiresAtMs === Number.POSITIVE_INFINITY ? 0 : TIME_BYTES;
+  const timesBytes = expiryBytes + (sinceMs === SINCE_UNKNOWN ? 0 : TIME_BYTES);
+  return HEAD_BYTES + utf8Bytes(publisherId) + timesBytes + forwardedProperties.length + payloadEnd - payloadStart;
 }
 
-function write(message: Message, page: Uint8Array, offset: number): void {
+function write(message: Message, sinceMs: number, page: Uint8Array, offset: number): void {
   const { qos, expiresAtMs, forwardedProperties, payloadStart, payloadEnd } = message;
   const expires = expiresAtMs !== Number.POSITIVE_INFINITY;
-  page[offset] = qos | (expires ? EXPIRES : 0);
+  const hasSince = sinceMs !== SINCE_UNKNOWN;
+  page[offset] = qos | (expires ? EXPIRES : 0) | (hasSince ? HAS_SINCE : 0);
   page[offset + 1] = 0;
   writeU16(forwardedProperties.length, page, offset + 2);
   writeU16(payloadEnd - payloadStart, page, offset + 4);
   // The length that it puts in front has its high byte first.
   let at = writeUtf8(message.publisherId, page, offset + PUBLISHER_AT);
-  if (expires) {
-    expiry[0] = expiresAtMs;
-    at = copyInto(expiryBytes, 0, EXPIRY_BYTES, page, at);
-  }
+  if (expires) at = writeTime(expiresAtMs, page, at);
+  if (hasSince) at = writeTime(sinceMs, page, at);
   at = copyInto(forwardedProperties, 0, forwardedProperties.length, page, at);
   copyInto(message.bytes, payloadStart, payloadEnd, page, at);
+}
+
+function writeTime(ms: number, page: Uint8Array, at: number): number {
+  time[0] = ms;
+  return copyInto(timeBytes, 0, TIME_BYTES, page, at);
+}
+
+function timeAt(page: Uint8Array, at: number): number {
+  copyInto(page, at, at + TIME_BYTES, timeBytes, 0);
+  return time[0] ?? 0;
 }
 
 function u16At(page: Uint8Array, at: number): number {
@@ -112,6 +134,8 @@ export class RetainedView implements Message {
   qos: Qos = 0;
   readonly retain = true;
   expiresAtMs = Number.POSITIVE_INFINITY;
+  /** Monotonic milliseconds of its arrival, or SINCE_UNKNOWN. */
+  sinceMs = SINCE_UNKNOWN;
   forwardedProperties: Uint8Array = NO_BYTES;
   bytes: Uint8Array = NO_BYTES;
   payloadStart = 0;
@@ -140,9 +164,13 @@ export class RetainedView implements Message {
     let at = this.#publisherEnd;
     this.expiresAtMs = Number.POSITIVE_INFINITY;
     if ((flags & EXPIRES) !== 0) {
-      copyInto(page, at, at + EXPIRY_BYTES, expiryBytes, 0);
-      this.expiresAtMs = expiry[0] ?? 0;
-      at += EXPIRY_BYTES;
+      this.expiresAtMs = timeAt(page, at);
+      at += TIME_BYTES;
+    }
+    this.sinceMs = SINCE_UNKNOWN;
+    if ((flags & HAS_SINCE) !== 0) {
+      this.sinceMs = timeAt(page, at);
+      at += TIME_BYTES;
     }
     const propertiesEnd = at + u16At(page, offset + 2);
     this.forwardedProperties = propertiesEnd === at ? NO_BYTES : page.subarray(at, propertiesEnd);

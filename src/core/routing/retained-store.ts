@@ -9,24 +9,33 @@
  * Invariant: a node other than the root has a message or a child. Whether a message has expired is the caller's matter.
  */
 import { assert } from '../../base/assert.ts';
-import type { TopicName } from '../../protocol/topic.ts';
-import type { Message, OwnedMessage } from '../model/message.ts';
+import { TopicLoan, type TopicName } from '../../protocol/topic.ts';
+import { type Message, NO_BYTES, type OwnedMessage } from '../model/message.ts';
 import type { HandOutBudget } from './hand-out-budget.ts';
 import { PagedArray } from './paged-array.ts';
-import { RetainedCursor, type RetainedReader } from './retained-cursor.ts';
+import { type IsWanted, RetainedCursor, type RetainedReader } from './retained-cursor.ts';
 import { LARGE, NONE } from './retained-nodes.ts';
-import { isSmall, RetainedRecords, RetainedView } from './retained-records.ts';
+import { isSmall, RetainedRecords, RetainedView, SINCE_UNKNOWN } from './retained-records.ts';
 import { RetainedTree } from './retained-tree.ts';
 
-export type { RetainedCursor };
+export { type RetainedCursor, SINCE_UNKNOWN };
+
+/** What the removal of a message costs, in places that are looked at. */
+const SWEEP_REMOVAL_PLACES = 16;
+
+interface LargeMessage {
+  readonly message: OwnedMessage;
+  readonly sinceMs: number;
+}
 
 export class RetainedStore {
   readonly #tree: RetainedTree;
   readonly #records = new RetainedRecords((node, ref) => this.#tree.nodes.setRecord(node, ref));
   /** By node: messages that are too large for a record. */
-  readonly #large = new PagedArray<OwnedMessage>();
+  readonly #large = new PagedArray<LargeMessage>();
   readonly #view = new RetainedView();
   readonly #reader: RetainedReader;
+  readonly #sweptTopic = new TopicLoan();
   #count = 0;
   #bytes = 0;
 
@@ -36,8 +45,9 @@ export class RetainedStore {
    */
   constructor(seed = 0, budget: HandOutBudget | null = null) {
     const tree = new RetainedTree(seed);
+    const read = (node: number, topic: Uint8Array, topicEnd: number): Message => this.#read(node, topic, topicEnd);
     this.#tree = tree;
-    this.#reader = { tree, budget, read: (node, topic, topicEnd) => this.#read(node, topic, topicEnd) };
+    this.#reader = { tree, budget, read, lastSinceMs: SINCE_UNKNOWN };
   }
 
   get count(): number {
@@ -56,9 +66,10 @@ export class RetainedStore {
 
   /**
    * Keeps a copy of the message for its topic [MQTT-3.3.1-5]; one with an empty payload removes instead [MQTT-3.3.1-6] and
-   * is never kept [MQTT-3.3.1-7]. @returns false when it removed, or there was nothing to remove.
+   * is never kept [MQTT-3.3.1-7]. `sinceMs`: what `isWanted` of a cursor is to be told of its age.
+   * @returns false when it removed, or there was nothing to remove.
    */
-  set(message: Message): boolean {
+  set(message: Message, sinceMs = SINCE_UNKNOWN): boolean {
     const payloadBytes = message.payloadEnd - message.payloadStart;
     if (payloadBytes === 0) {
       this.remove(message.topic);
@@ -70,13 +81,13 @@ export class RetainedStore {
     if (present === NONE) this.#count += 1;
     else this.#bytes -= this.#payloadBytes(node);
     this.#bytes += payloadBytes;
-    if (isSmall(message)) {
+    if (isSmall(message, sinceMs)) {
       if (present === LARGE) this.#large.set(node, undefined);
-      nodes.setRecord(node, this.#records.put(node, message, present === LARGE ? NONE : present));
+      nodes.setRecord(node, this.#records.put(node, message, sinceMs, present === LARGE ? NONE : present));
       return true;
     }
     if (present !== NONE && present !== LARGE) this.#records.remove(present);
-    this.#large.set(node, message.own());
+    this.#large.set(node, { message: message.own(), sinceMs });
     nodes.setRecord(node, LARGE);
     return true;
   }
@@ -104,25 +115,60 @@ export class RetainedStore {
   }
 
   /** The messages whose topics match a filter (without its share prefix) and that are wanted, to be read in slices. */
-  cursor(filter: string, isWanted: (message: Message) => boolean = () => true): RetainedCursor {
+  cursor(filter: string, isWanted: IsWanted = () => true): RetainedCursor {
     return new RetainedCursor(this.#reader, filter, isWanted);
+  }
+
+  /**
+   * Looks at places for messages, from place `from` on, and removes those that may expire and that `isWanted` does not want;
+   * it is not told the topic, `onRemoved` is. `limit`: places to look at; a removal counts for SWEEP_REMOVAL_PLACES of them.
+   * @returns the place to go on from, 0 = that was all.
+   */
+  sweep(from: number, limit: number, isWanted: IsWanted, onRemoved: (topic: TopicName) => void): number {
+    const { nodes } = this.#tree;
+    let node = from;
+    for (let left = limit; left > 0 && node < nodes.end; left -= 1, node += 1) {
+      if (!this.#mayExpire(node)) continue;
+      const message = this.#read(node, NO_BYTES, 0);
+      if (isWanted(message, this.#reader.lastSinceMs)) continue;
+      const topic = this.#tree.topicOf(node);
+      this.#sweptTopic.lend(topic, 0, topic.length);
+      const name = this.#sweptTopic.own();
+      this.remove(name);
+      onRemoved(name);
+      left -= SWEEP_REMOVAL_PLACES;
+    }
+    return node < nodes.end ? node : 0;
   }
 
   #read(node: number, topic: Uint8Array, topicEnd: number): Message {
     const ref = this.#tree.nodes.recordOf(node);
-    if (ref === LARGE) return this.#largeAt(node);
+    if (ref === LARGE) {
+      const { message, sinceMs } = this.#largeAt(node);
+      this.#reader.lastSinceMs = sinceMs;
+      return message;
+    }
     this.#records.read(ref, topic, topicEnd, this.#view);
+    this.#reader.lastSinceMs = this.#view.sinceMs;
     return this.#view;
+  }
+
+  #mayExpire(node: number): boolean {
+    const ref = this.#tree.nodes.recordOf(node);
+    if (ref === NONE) return false;
+    if (ref !== LARGE) return this.#records.mayExpire(ref);
+    const { message, sinceMs } = this.#largeAt(node);
+    return message.expiresAtMs !== Number.POSITIVE_INFINITY || sinceMs !== SINCE_UNKNOWN;
   }
 
   #payloadBytes(node: number): number {
     const ref = this.#tree.nodes.recordOf(node);
-    return ref === LARGE ? this.#largeAt(node).payloadEnd : this.#records.payloadBytes(ref);
+    return ref === LARGE ? this.#largeAt(node).message.payloadEnd : this.#records.payloadBytes(ref);
   }
 
-  #largeAt(node: number): OwnedMessage {
-    const message = this.#large.get(node);
-    assert(message !== undefined, 'a message that is too large for a record is kept');
-    return message;
+  #largeAt(node: number): LargeMessage {
+    const large = this.#large.get(node);
+    assert(large !== undefined, 'a message that is too large for a record is kept');
+    return large;
   }
 }

@@ -47,6 +47,22 @@ export class RetainedTree {
     return node;
   }
 
+  /** The topic of a node, put together from the levels that lead to it. */
+  topicOf(node: number): Uint8Array {
+    const { nodes } = this;
+    let byteCount = -1;
+    for (let at = node; at !== ROOT; at = nodes.parentOf(at)) byteCount += nodes.labelLength(at) + 1;
+    const topic = new Uint8Array(byteCount);
+    let end = byteCount;
+    for (let at = node; at !== ROOT; at = nodes.parentOf(at)) {
+      const start = end - nodes.labelLength(at);
+      nodes.writeLabel(at, topic, start);
+      if (start > 0) topic[start - 1] = SLASH;
+      end = start - 1;
+    }
+    return topic;
+  }
+
   /** Removes a node whose record has gone, and those above it, as far as they hold nothing any more. */
   prune(from: number): void {
     const { nodes } = this;

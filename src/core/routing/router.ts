@@ -3,6 +3,7 @@
  * subscribed, picks the member of each shared group and offers the message to each. Who gets it how is the target's
  * matter.
  */
+import type { TimerQueue } from '../../base/timer-queue.ts';
 import type { Turn } from '../../base/turn.ts';
 import type { TopicFilter, TopicName } from '../../protocol/topic.ts';
 import { higherQos } from '../../protocol/version.ts';
@@ -10,17 +11,20 @@ import type { Delivery } from '../model/delivery.ts';
 import type { DeliveryTarget } from '../model/delivery-target.ts';
 import type { Message } from '../model/message.ts';
 import type { RetainedSource } from '../model/retained-source.ts';
+import type { BrokerSettings } from '../model/settings.ts';
 import type { Subscription } from '../model/subscription.ts';
 import type { Journal, Ticket } from '../ports.ts';
 import { HandOutBudget } from './hand-out-budget.ts';
 import { MatchCache, type MatchResult } from './match-cache.ts';
-import { RetainedStore } from './retained-store.ts';
+import { RetainedStore, SINCE_UNKNOWN } from './retained-store.ts';
+import { RetainedSweep } from './retained-sweep.ts';
 import { TopicTree } from './topic-tree.ts';
 
 export interface RouterParts {
   readonly journal: Journal;
-  /** True: a copy for each matching subscription. False: one copy per target, see `mergeByTarget`. */
-  readonly allowDuplicateMessages: boolean;
+  /** Those in force now: a reload exchanges them, so they are read at each use. */
+  readonly settings: BrokerSettings;
+  readonly timers: TimerQueue;
   readonly monotonicMs: () => number;
   readonly turn: Turn;
   /** A number that clients cannot know, so that they cannot choose topics whose hashes collide. */
@@ -31,13 +35,14 @@ export class Router {
   readonly tree: TopicTree;
   readonly retained: RetainedStore;
   readonly #cache: MatchCache;
+  readonly #sweep: RetainedSweep;
   readonly #parts: RouterParts;
   /** Removes a retained message that has expired. */
-  readonly #isAlive = (message: Message): boolean => {
-    const { journal, monotonicMs } = this.#parts;
-    if (message.expiresAtMs === Number.POSITIVE_INFINITY || message.expiresAtMs > monotonicMs()) return true;
+  readonly #isAlive = (message: Message, sinceMs: number): boolean => {
+    const dueMs = this.#dueMs(message, sinceMs);
+    if (dueMs === Number.POSITIVE_INFINITY || dueMs > this.#parts.monotonicMs()) return true;
     const { topic } = message.own();
-    if (this.retained.remove(topic) && !journal.isVolatile) journal.append({ kind: 'retained-removed', topic });
+    if (this.retained.remove(topic)) this.#tellRemoved(topic);
     return false;
   };
   /** Whether the last message had any matching subscription. */
@@ -48,6 +53,12 @@ export class Router {
     this.tree = new TopicTree(parts.seed);
     this.retained = new RetainedStore(parts.seed, new HandOutBudget(parts.turn, parts.monotonicMs));
     this.#cache = new MatchCache(this.tree);
+    this.#sweep = new RetainedSweep({
+      store: this.retained,
+      timers: parts.timers,
+      dueMs: (message, sinceMs) => this.#dueMs(message, sinceMs),
+      onRemoved: (topic) => this.#tellRemoved(topic),
+    });
   }
 
   /**
@@ -55,7 +66,7 @@ export class Router {
    * @returns the ticket that must be durable before the publisher is told that the message is safe.
    */
   distribute(message: Message): Ticket {
-    const stored = message.retain ? this.#retain(message) : 0;
+    const stored = message.retain && this.#parts.settings.retainAvailable ? this.#retain(message) : 0;
     const match = this.#cache.lookup(message.topic);
     this.hadMatch = match.subscriptions.length > 0 || match.groups.length > 0;
     return Math.max(stored, this.#offerAll(message, match));
@@ -95,20 +106,39 @@ export class Router {
     const { journal } = this.#parts;
     const isEmpty = message.payloadEnd === message.payloadStart;
     if (isEmpty) {
-      if (!this.retained.remove(message.topic) || journal.isVolatile) return 0;
-      return journal.append({ kind: 'retained-removed', topic: message.topic });
+      return this.retained.remove(message.topic) ? this.#tellRemoved(message.topic) : 0;
     }
-    this.retained.set(message);
+    const sinceMs = this.#sinceMs(message);
+    this.retained.set(message, sinceMs);
+    this.#sweep.expect(this.#dueMs(message, sinceMs));
     if (journal.isVolatile) return 0;
     const ticket = journal.append({ kind: 'retained', message: message.own() });
     return message.qos === 0 ? 0 : ticket;
+  }
+
+  /** What `retain_expiry_interval` counts from. The broker's own messages stay: some are published only once. */
+  #sinceMs(message: Message): number {
+    const isCounted = this.#parts.settings.retainExpirySeconds !== null && message.publisherId !== '';
+    return isCounted ? this.#parts.monotonicMs() : SINCE_UNKNOWN;
+  }
+
+  /** When a retained message ends: by its own expiry, or by `retain_expiry_interval`, whichever is first. */
+  #dueMs(message: Message, sinceMs: number): number {
+    const { retainExpirySeconds } = this.#parts.settings;
+    if (retainExpirySeconds === null || sinceMs === SINCE_UNKNOWN) return message.expiresAtMs;
+    return Math.min(message.expiresAtMs, sinceMs + retainExpirySeconds * 1000);
+  }
+
+  #tellRemoved(topic: TopicName): Ticket {
+    const { journal } = this.#parts;
+    return journal.isVolatile ? 0 : journal.append({ kind: 'retained-removed', topic });
   }
 
   #offerAll(message: Message, match: MatchResult): Ticket {
     let ticket = 0;
     const { subscriptions, groups } = match;
     const targets =
-      this.#parts.allowDuplicateMessages || subscriptions.length < 2
+      this.#parts.settings.allowDuplicateMessages || subscriptions.length < 2
         ? subscriptions
         : mergeByTarget(subscriptions, message.publisherId);
     for (let index = 0; index < targets.length; index += 1) {

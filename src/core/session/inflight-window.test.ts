@@ -4,9 +4,10 @@ import fc from 'fast-check';
 import { parseTopicName } from '../../protocol/topic.ts';
 import type { Delivery } from '../model/delivery.ts';
 import { NO_BYTES, OwnedMessage } from '../model/message.ts';
+import { StoredMessages } from '../model/stored-messages.ts';
 import { type InflightEntry, InflightWindow, PACKET_ID_MAX } from './inflight-window.ts';
 
-function deliveryOf(qos: 1 | 2): Delivery {
+function deliveryOf(qos: 1 | 2, byteCount = 0): Delivery {
   const topic = parseTopicName('t');
   assert(topic !== null);
   const message = new OwnedMessage({
@@ -16,16 +17,20 @@ function deliveryOf(qos: 1 | 2): Delivery {
     expiresAtMs: Number.POSITIVE_INFINITY,
     forwardedProperties: NO_BYTES,
     publisherId: '',
-    bytes: NO_BYTES,
+    bytes: new Uint8Array(byteCount),
   });
   return { message, qos, retain: false, subscriptionIdentifiers: null, shared: null };
 }
 
 const ONE = deliveryOf(1);
 
+function windowOf(max: number, lastPacketId = 0, stored = new StoredMessages()): InflightWindow {
+  return new InflightWindow(max, lastPacketId, stored);
+}
+
 /** A window with that many entries, and those in order. */
 function filled(count: number, max = PACKET_ID_MAX): { window: InflightWindow; entries: InflightEntry[] } {
-  const window = new InflightWindow(max, 0);
+  const window = windowOf(max);
   return { window, entries: Array.from({ length: count }, () => window.add(ONE, 0)) };
 }
 
@@ -53,12 +58,12 @@ describe('packet ids', () => {
   });
 
   test('a window goes on after the id that the one before it gave out last', () => {
-    assert.equal(new InflightWindow(10, 41).add(ONE, 0).packetId, 42);
-    assert.equal(new InflightWindow(10, PACKET_ID_MAX).add(ONE, 0).packetId, 1);
+    assert.equal(windowOf(10, 41).add(ONE, 0).packetId, 42);
+    assert.equal(windowOf(10, PACKET_ID_MAX).add(ONE, 0).packetId, 1);
   });
 
   test('while nothing lies long, they come in turn, around the end', () => {
-    const window = new InflightWindow(PACKET_ID_MAX, 0);
+    const window = windowOf(PACKET_ID_MAX);
     for (let count = 0; count < 70_000; count += 1) {
       const entry = window.add(ONE, 0);
       assert.equal(entry.packetId, (count % PACKET_ID_MAX) + 1);
@@ -90,7 +95,7 @@ describe('packet ids', () => {
     });
     fc.assert(
       fc.property(fc.nat({ max: PACKET_ID_MAX }), fc.array(step, { maxLength: 20 }), (lastPacketId, steps) => {
-        const window = new InflightWindow(PACKET_ID_MAX, lastPacketId);
+        const window = windowOf(PACKET_ID_MAX, lastPacketId);
         const model = new Map<number, InflightEntry>();
         const add = (): void => {
           const entry = window.add(ONE, 0);
@@ -122,7 +127,7 @@ describe('sending again', () => {
   test('[MQTT5-3.3.4-9] no more messages than the new limit; PUBREL does not wait for room', () => {
     const { window, entries } = filled(4);
     const released = window.add(deliveryOf(2), 0);
-    released.delivery = null;
+    window.forgetMessage(released);
     window.restart(2);
     assert.equal(window.roomCount, 0, 'new messages wait for the old ones');
     // A PUBREL counts against the limit: room for one message is left.
@@ -152,5 +157,35 @@ describe('sending again', () => {
     window.remove(old);
     window.remove(old);
     assert.equal(window.count, 0);
+  });
+});
+
+describe('bytes in flight', () => {
+  test('count from the sending to the end of the exchange, for QoS 2 to PUBCOMP', () => {
+    const window = windowOf(10);
+    const one = window.add(deliveryOf(1, 100), 0);
+    const two = window.add(deliveryOf(2, 30), 0);
+    assert.equal(window.payloadBytes, 130);
+    window.remove(one);
+    window.forgetMessage(two);
+    assert.equal(window.payloadBytes, 30);
+    window.remove(two);
+    window.remove(two);
+    assert.equal(window.payloadBytes, 0);
+  });
+
+  test('a message is stored while the window holds it: to PUBREC, to the end of the exchange, or of the session', () => {
+    const stored = new StoredMessages();
+    const window = windowOf(10, 0, stored);
+    const shared = deliveryOf(1, 100);
+    const [one] = [window.add(shared, 0), window.add(shared, 0)];
+    const two = window.add(deliveryOf(2, 30), 0);
+    assert.deepEqual([stored.count, stored.bytes], [2, 130]);
+    window.remove(one);
+    window.forgetMessage(two);
+    window.forgetMessage(two);
+    assert.deepEqual([stored.count, stored.bytes], [1, 100]);
+    window.end();
+    assert.deepEqual([stored.count, stored.bytes, window.count], [0, 0, 0]);
   });
 });

@@ -17,6 +17,7 @@
 import { assert } from '../../base/assert.ts';
 import { RingQueue } from '../../base/ring-queue.ts';
 import type { Delivery } from '../model/delivery.ts';
+import type { StoredMessages } from '../model/stored-messages.ts';
 import type { Ticket } from '../ports.ts';
 
 /** The largest packet identifier; also the most messages that can be in flight. */
@@ -26,8 +27,9 @@ const PLACES_MAX = PACKET_ID_MAX + 1;
 
 export interface InflightEntry {
   readonly packetId: number;
-  /** Null after PUBREC: the message is not needed any more, PUBREL is what is sent again. */
+  /** Null after PUBREC: the message is not needed any more, PUBREL is what is sent again. `forgetMessage` makes it so. */
   delivery: Delivery | null;
+  readonly payloadBytes: number;
   /** The journal's number of the row; 0 = the journal does not know it. */
   readonly position: number;
   /** Grows from entry to entry. */
@@ -48,6 +50,7 @@ export class InflightWindow {
   /** The number of places is a power of two, at least twice that of the entries but for the largest table. */
   #places: (InflightEntry | undefined)[] = new Array(PLACES_MIN).fill(undefined);
   #count = 0;
+  #payloadBytes = 0;
   #max: number;
   #lastPacketId: number;
   /** The ids that are free, while more than half of all are in use. */
@@ -57,15 +60,22 @@ export class InflightWindow {
   #again: RingQueue<InflightEntry> | null = null;
   /** How many of those still wait: one that is finished meanwhile does not. */
   #waitingCount = 0;
+  readonly #stored: StoredMessages;
 
-  /** `lastPacketId`: the id that was given out last, 0 = none. */
-  constructor(max: number, lastPacketId: number) {
+  /** `lastPacketId`: the id that was given out last, 0 = none. `stored` counts the messages that it holds. */
+  constructor(max: number, lastPacketId: number, stored: StoredMessages) {
     this.#max = max;
     this.#lastPacketId = lastPacketId;
+    this.#stored = stored;
   }
 
   get count(): number {
     return this.#count;
+  }
+
+  /** Payload bytes of all that is not finished, QoS 2 messages to their PUBCOMP. */
+  get payloadBytes(): number {
+    return this.#payloadBytes;
   }
 
   get lastPacketId(): number {
@@ -121,10 +131,20 @@ export class InflightWindow {
     this.#lastPacketId = packetId;
     this.#lastOrder += 1;
     const order = this.#lastOrder;
-    const entry = { packetId, delivery, position, order, ticket: 0, wasSent: false, isWaiting: false };
+    const payloadBytes = delivery.message.payloadEnd;
+    const entry = { packetId, delivery, payloadBytes, position, order, ticket: 0, wasSent: false, isWaiting: false };
     this.#places[packetId & (this.#places.length - 1)] = entry;
     this.#count += 1;
+    this.#payloadBytes += payloadBytes;
+    this.#stored.hold(delivery.message);
     return entry;
+  }
+
+  /** PUBREC came: only PUBREL is sent again. */
+  forgetMessage(entry: InflightEntry): void {
+    if (entry.delivery === null) return;
+    this.#stored.release(entry.delivery.message);
+    entry.delivery = null;
   }
 
   get(packetId: number): InflightEntry | undefined {
@@ -137,7 +157,14 @@ export class InflightWindow {
     this.#settle(entry);
     this.#places[entry.packetId & (this.#places.length - 1)] = undefined;
     this.#count -= 1;
+    this.#payloadBytes -= entry.payloadBytes;
+    if (entry.delivery !== null) this.#stored.release(entry.delivery.message);
     this.#freeIds?.push(entry.packetId);
+  }
+
+  /** The session is gone: nothing is held any more. */
+  end(): void {
+    for (const entry of this.entries()) this.remove(entry);
   }
 
   /** All of them, in no order. */

@@ -34,7 +34,7 @@ interface RetainedFeed {
 
 /** What only a busy session needs (window, queue, feeds) is there while it needs it: most are idle most of the time. */
 export class Outgoing {
-  readonly #identity: Identity;
+  #identity: Identity;
   readonly #parts: SessionParts;
   #channel: Channel | null = null;
   /** Messages in flight; null = none. */
@@ -58,6 +58,11 @@ export class Outgoing {
     this.#parts = parts;
   }
 
+  /** Rights are asked for this one from now on. The client id stays. */
+  setIdentity(identity: Identity): void {
+    this.#identity = identity;
+  }
+
   /** A connection for this session: everything unfinished is sent again, then the queue. */
   attach(channel: Channel, windowMax: number, isDurable: boolean): void {
     this.#channel = channel;
@@ -77,9 +82,11 @@ export class Outgoing {
     }
     if (this.#isDurable && isKept) this.#keepFeeds();
     this.#feeds = null;
+    let qos0Left = this.#qos0KeptMax();
     this.#queue?.moveOut((delivery, position) => {
       const isMoved = delivery.shared !== null && move(delivery);
-      if (!isMoved && this.#keepsOffline(delivery.qos)) return false;
+      if (delivery.qos === 0) qos0Left -= 1;
+      if (!isMoved && this.#keepsOffline(delivery.qos) && (delivery.qos > 0 || qos0Left >= 0)) return false;
       this.#done(position);
       return true;
     });
@@ -91,6 +98,7 @@ export class Outgoing {
     this.#feeds = null;
     this.#queue?.end();
     this.#queue = null;
+    this.#window?.end();
     this.#window = null;
   }
 
@@ -106,7 +114,8 @@ export class Outgoing {
 
   /** See DeliveryTarget.offer. */
   offer(message: Message, subscription: Subscription, isRetained: boolean): Ticket {
-    const qos = lowerQos(message.qos, subscription.qos);
+    const { upgradeOutgoingQos } = this.#parts.settings;
+    const qos = upgradeOutgoingQos ? subscription.qos : lowerQos(message.qos, subscription.qos);
     const retain = isRetained || (subscription.retainAsPublished && message.retain);
     const channel = this.#channel;
     // [MQTT-3.8.3-3], also for what the client has retained itself.
@@ -157,7 +166,7 @@ export class Outgoing {
       this.#finish(entry);
       return true;
     }
-    entry.delivery = null;
+    this.#window?.forgetMessage(entry);
     const { clientId } = this.#identity;
     const ticket = this.#tell({ kind: 'released', clientId, position: entry.position }, entry);
     this.#channel?.ack(ticket, 'pubrel', packetId, Reason.Success);
@@ -281,8 +290,9 @@ export class Outgoing {
   /** The client left while retained messages were still owed to its durable session: they join its queue, if it has room. */
   #keepFeeds(): void {
     let left = RETAINED_KEPT_MAX;
-    for (let feed = this.#firstFeed(); feed !== undefined && left > 0 && !this.#isFull(); feed = this.#firstFeed()) {
+    for (let feed = this.#firstFeed(); feed !== undefined && left > 0; feed = this.#firstFeed()) {
       left -= RETAINED_SLICE;
+      if (this.#isFull(feed.subscription.qos)) return;
       if (this.#keepsOffline(feed.subscription.qos)) this.#takeSlice(feed, RETAINED_SLICE, true);
       else this.#feeds?.delete(feed.subscription.filter.text);
     }
@@ -319,7 +329,7 @@ export class Outgoing {
 
   /** Gives the message a packet id and sends it: QoS 1 at once, QoS 2 when its id is durable. */
   #start(channel: Channel, delivery: Delivery, position: number): Ticket {
-    this.#window ??= new InflightWindow(this.#windowMax, this.#lastPacketId);
+    this.#window ??= new InflightWindow(this.#windowMax, this.#lastPacketId, this.#parts.stored);
     const entry = this.#window.add(delivery, position);
     const { packetId } = entry;
     const { clientId } = this.#identity;
@@ -341,19 +351,33 @@ export class Outgoing {
   #enqueue(delivery: Delivery): Ticket {
     // QoS 0 does not outlive the connection: it never joins what only the journal holds.
     const isKept = this.#keepsOffline(delivery.qos);
-    if (this.#isFull() || (!isKept && this.#queue?.hasTail === true)) {
+    const isRefused = this.#isFull(delivery.qos) || this.#parts.memory.isFull;
+    if (isRefused || (!isKept && this.#queue?.hasTail === true)) {
       this.#sayDropping();
       return this.#drop();
     }
     return this.#openQueue().push(delivery, this.#isDurable && isKept);
   }
 
-  #isFull(): boolean {
+  /**
+   * `max_queued_messages` and `max_queued_bytes`, whichever is reached first. Messages of QoS 0 that wait for the socket are
+   * counted by themselves, so that neither kind takes the room of the other; for a client that is away all count together.
+   */
+  #isFull(qos: Qos): boolean {
     const queue = this.#queue;
     if (queue === null) return false;
     const { maxQueuedMessages, maxQueuedBytes } = this.#parts.settings;
-    if (maxQueuedMessages > 0 && queue.count >= maxQueuedMessages) return true;
-    return maxQueuedBytes > 0 && queue.payloadBytes >= maxQueuedBytes;
+    if (maxQueuedBytes > 0 && queue.payloadBytes >= maxQueuedBytes) return true;
+    if (maxQueuedMessages === 0) return false;
+    if (this.#channel === null) return queue.count >= maxQueuedMessages;
+    return (qos === 0 ? queue.qos0Count : queue.count - queue.qos0Count) >= maxQueuedMessages;
+  }
+
+  /** How many of the waiting QoS 0 messages may go on waiting when the client goes: they had room of their own until then. */
+  #qos0KeptMax(): number {
+    const { maxQueuedMessages } = this.#parts.settings;
+    if (maxQueuedMessages === 0 || this.#queue === null) return Number.POSITIVE_INFINITY;
+    return maxQueuedMessages - (this.#queue.count - this.#queue.qos0Count);
   }
 
   get #queuedCount(): number {
@@ -371,7 +395,11 @@ export class Outgoing {
 
   /** How many more messages of QoS 1 and 2 may be sent. */
   get #windowRoom(): number {
-    return this.#window === null ? this.#windowMax : this.#window.roomCount;
+    const window = this.#window;
+    if (window === null) return this.#windowMax;
+    const { maxInflightBytes } = this.#parts.settings;
+    // A message that is larger than the limit is sent by itself.
+    return maxInflightBytes > 0 && window.payloadBytes >= maxInflightBytes ? 0 : window.roomCount;
   }
 
   #entry(packetId: number): InflightEntry | undefined {
@@ -432,11 +460,7 @@ export class Outgoing {
   #sayDropping(): void {
     if (this.#saidDropping) return;
     this.#saidDropping = true;
-    const { maxQueuedMessages } = this.#parts.settings;
-    const limit = `max_queued_messages is ${maxQueuedMessages}`;
-    this.#parts.log.write(
-      'notice',
-      `Outgoing messages are being dropped for client ${this.#identity.clientId}: ${limit}.`,
-    );
+    const { clientId } = this.#identity;
+    this.#parts.log.write('notice', `Outgoing messages are being dropped for client ${clientId}.`);
   }
 }

@@ -4,7 +4,9 @@ import type { Turn } from '../../base/turn.ts';
 import type { TopicName } from '../../protocol/topic.ts';
 import type { Durability } from '../delivery/durability.ts';
 import type { Delivery } from '../model/delivery.ts';
+import type { MemoryGuard } from '../model/memory-guard.ts';
 import type { BrokerSettings } from '../model/settings.ts';
+import type { StoredMessages } from '../model/stored-messages.ts';
 import type { Will } from '../model/will.ts';
 import type { Counters, Identity } from '../ports.ts';
 import type { DeliveryMaker } from './delivery-maker.ts';
@@ -12,11 +14,15 @@ import type { Session } from './session.ts';
 
 /** What all sessions of a broker share. The callbacks lead to routing, which sessions know nothing of. */
 export interface SessionParts {
+  /** Those in force now: a reload exchanges them, so they are read at each use. */
   readonly settings: BrokerSettings;
   readonly timers: TimerQueue;
   readonly turn: Turn;
   readonly durability: Durability;
   readonly counters: Counters;
+  /** What waits in the queues and windows of all sessions. */
+  readonly stored: StoredMessages;
+  readonly memory: MemoryGuard;
   readonly log: Log;
   readonly deliveries: DeliveryMaker;
   /** Null: everybody may receive everything. */

@@ -24,6 +24,7 @@ export class SessionQueue {
   /** The positions of the rows of the head; null while all of them are 0. */
   #positions: RingQueue<number> | null = null;
   #tailCount = 0;
+  #tailBytes = 0;
   /** Position of the last row before the tail. */
   #tailAfter = 0;
   #lastPosition = 0;
@@ -86,7 +87,7 @@ export class SessionQueue {
     if (isHeld) this.#pushHead(delivery, position);
     else {
       if (this.#tailCount === 0) this.#tailAfter = position - 1;
-      this.#tailCount += 1;
+      this.#setTail(this.#tailCount + 1, this.#tailBytes + delivery.message.payloadEnd);
     }
     return this.#tell({ position, delivery }, isHeld);
   }
@@ -141,9 +142,13 @@ export class SessionQueue {
   end(): void {
     this.#isEnded = true;
     if (this.#retry !== null) this.#parts.timers.remove(this.#retry);
+    for (let index = 0; index < this.#head.length; index += 1) {
+      const delivery = this.#head.at(index);
+      if (delivery !== undefined) this.#parts.stored.release(delivery.message);
+    }
     this.#head.clear();
     this.#positions = null;
-    this.#tailCount = 0;
+    this.#setTail(0, 0);
     this.#payloadBytes = 0;
     this.#qos0Count = 0;
   }
@@ -153,6 +158,7 @@ export class SessionQueue {
       this.#positions = new RingQueue();
       for (let left = this.#head.length; left > 0; left -= 1) this.#positions.push(0);
     }
+    this.#parts.stored.hold(delivery.message);
     this.#head.push(delivery);
     this.#positions?.push(position);
   }
@@ -160,6 +166,7 @@ export class SessionQueue {
   #shiftHead(): Delivery | undefined {
     this.#positions?.shift();
     const delivery = this.#head.shift();
+    if (delivery !== undefined) this.#parts.stored.release(delivery.message);
     if (this.#head.length === 0) this.#positions = null;
     return delivery;
   }
@@ -179,16 +186,19 @@ export class SessionQueue {
   }
 
   #takeRead(rows: readonly QueueRow[]): void {
+    let readBytes = 0;
     for (const { position, delivery } of rows) {
       this.#pushHead(delivery, position);
       this.#tailAfter = position;
+      readBytes += delivery.message.payloadEnd;
     }
     if (rows.length > 0) {
-      this.#tailCount = Math.max(0, this.#tailCount - rows.length);
+      const count = Math.max(0, this.#tailCount - rows.length);
+      this.#setTail(count, count === 0 ? 0 : Math.max(0, this.#tailBytes - readBytes));
       return;
     }
     // The journal is the truth: a tail of which it knows nothing does not exist.
-    this.#tailCount = 0;
+    this.#setTail(0, 0);
     this.#payloadBytes = 0;
     this.#qos0Count = 0;
     for (let index = 0; index < this.#head.length; index += 1) {
@@ -197,8 +207,14 @@ export class SessionQueue {
     }
   }
 
+  #setTail(count: number, bytes: number): void {
+    this.#parts.stored.addRows(count - this.#tailCount, bytes - this.#tailBytes);
+    this.#tailCount = count;
+    this.#tailBytes = bytes;
+  }
+
   #count(delivery: Delivery, sign: 1 | -1): void {
-    this.#payloadBytes += sign * delivery.message.bytes.length;
+    this.#payloadBytes += sign * delivery.message.payloadEnd;
     if (delivery.qos === 0) this.#qos0Count += sign;
   }
 }

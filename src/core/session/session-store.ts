@@ -6,6 +6,7 @@ import type { SessionParts } from './session-parts.ts';
 export class SessionStore {
   readonly #sessions = new Map<string, Session>();
   readonly #parts: SessionParts;
+  #maximum = 0;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
@@ -13,6 +14,11 @@ export class SessionStore {
 
   get count(): number {
     return this.#sessions.size;
+  }
+
+  /** The most that there were at a time. */
+  get maximum(): number {
+    return this.#maximum;
   }
 
   get(clientId: string): Session | undefined {
@@ -23,6 +29,7 @@ export class SessionStore {
   create(identity: Identity, expirySeconds: number): Session {
     const session = new Session(identity, expirySeconds, this.#parts);
     this.#sessions.set(identity.clientId, session);
+    this.#maximum = Math.max(this.#maximum, this.#sessions.size);
     return session;
   }
 

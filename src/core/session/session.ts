@@ -33,7 +33,7 @@ export interface SessionHolder {
 }
 
 export class Session implements DeliveryTarget {
-  readonly identity: Identity;
+  #identity: Identity;
   /** By the filter as the client sent it, `$share/…` included. */
   readonly subscriptions = new Subscriptions();
   readonly outgoing: Outgoing;
@@ -50,14 +50,19 @@ export class Session implements DeliveryTarget {
   #isStored = false;
 
   constructor(identity: Identity, expirySeconds: number, parts: SessionParts) {
-    this.identity = identity;
+    this.#identity = identity;
     this.#expirySeconds = expirySeconds;
     this.#parts = parts;
     this.outgoing = new Outgoing(identity, expirySeconds > 0, parts);
   }
 
+  /** Of the last connection: it may have come through another listener than the one before. */
+  get identity(): Identity {
+    return this.#identity;
+  }
+
   get clientId(): string {
-    return this.identity.clientId;
+    return this.#identity.clientId;
   }
 
   /** The client that is connected; null: the session is offline. */
@@ -119,11 +124,13 @@ export class Session implements DeliveryTarget {
   }
 
   /**
-   * The client has come (back): its will and expiry replace the old ones. Nothing is sent yet, see `start`.
+   * The client has come (back): its identity, will and expiry replace the old ones. Nothing is sent yet, see `start`.
    * @returns the ticket of what must be durable before CONNACK.
    */
-  claim(expirySeconds: number, will: Will | null): Ticket {
-    const { clientId, identity } = this;
+  claim(identity: Identity, expirySeconds: number, will: Will | null): Ticket {
+    const { clientId } = this;
+    this.#identity = identity;
+    this.outgoing.setIdentity(identity);
     this.#expirySeconds = expirySeconds;
     this.#stopTimers();
     const isWillTold = this.#will !== null || will !== null;
@@ -221,7 +228,9 @@ export class Session implements DeliveryTarget {
   }
 
   #expire(): void {
-    this.#parts.log.write('notice', `Session of client ${this.clientId} has expired.`);
+    const { counters, log, settings } = this.#parts;
+    counters.clientsExpired += 1;
+    if (settings.hasConnectionMessages) log.write('notice', `Expiring client ${this.clientId} due to timeout.`);
     this.end();
   }
 

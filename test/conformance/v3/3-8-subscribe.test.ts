@@ -208,7 +208,7 @@ describe('3.8.4 response to SUBSCRIBE', () => {
   });
 
   test('[MQTT3-3.8.4-6] a QoS above that of the server is granted as what it serves', () => {
-    const house = createHarness({ settings: { maxQos: 1 } });
+    const house = createHarness({ listener: { maxQos: 1 } });
     const client = house.client('client');
     client.send(frame(0x82, u16(1), field('a'), 2, field('b'), 1, field('c'), 0));
     assert.deepEqual(client.expect('suback').reasons, [1, 1, 0]);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Reason } from '../../../src/protocol/reasons.ts';
 import { createHarness, type Peer } from '../../fixtures/broker-harness.ts';
+import { gatekeeperWith } from '../../fixtures/fake-gatekeeper.ts';
 import { field, frame, joined, rawConnect, splitFrames, u16 } from '../../fixtures/raw-packets.ts';
 import { assertEndsClientWith, provoke, Witness } from '../../fixtures/reactions.ts';
 import { enter } from './clients.ts';
@@ -62,17 +63,12 @@ describe('2.1 fixed header', () => {
 
   test('[MQTT5-2.1.3-1] every packet that the server sends has its reserved flags as listed', () => {
     const house = createHarness({
-      gatekeeper: {
-        rulesVersion: 0,
-        authenticate: () => ({ kind: 'allowed' }),
-        mayPublish: () => true,
-        maySubscribe: () => true,
-        mayReceive: () => true,
+      gatekeeper: gatekeeperWith({
         startEnhanced: () => ({
           step: () => ({ kind: 'allowed', data: null, userName: null }),
           abandon: () => undefined,
         }),
-      },
+      }),
     });
     const first = new Map<number, number>();
     const note = (peer: Peer): void => {

@@ -113,7 +113,7 @@ describe('2.2 variable header', () => {
     assert.deepEqual(sub.link.takeSent(), fromHex('30 05 0001 74 00 78'));
     sub.send(frame(0xa2, u16(8), 0, field('t')));
     assert.deepEqual(sub.link.takeSent(), fromHex('b0 04 0008 00 00'));
-    const refused = createHarness({ settings: { allowZeroLengthClientId: false } }).peer();
+    const refused = createHarness({ listener: { allowZeroLengthClientId: false } }).peer();
     refused.sendConnect({ version: 5, clientId: '' });
     assert.deepEqual(refused.link.takeSent(), fromHex('20 03 00 85 00'));
   });

@@ -73,7 +73,7 @@ describe('3.1.3 the client identifier', () => {
   });
 
   test('[MQTT5-3.1.3-8] where an empty identifier is not allowed: CONNACK 0x85 and a close', () => {
-    const house = createHarness({ settings: { allowZeroLengthClientId: false } });
+    const house = createHarness({ listener: { allowZeroLengthClientId: false } });
     for (const cleanStart of [true, false]) {
       const peer = house.peer();
       assert.equal(peer.connect({ version: 5, clientId: '', cleanStart }).reason, Reason.ClientIdentifierNotValid);

@@ -129,7 +129,10 @@ describe('3.14 DISCONNECT from the server', () => {
   });
 
   test('[MQTT5-3.14.0-1] a client that was never let in gets no DISCONNECT, whatever it does', () => {
-    const house = createHarness({ settings: { allowZeroLengthClientId: false, connectDeadlineMs: 1_000 } });
+    const house = createHarness({
+      settings: { connectDeadlineMs: 1_000 },
+      listener: { allowZeroLengthClientId: false },
+    });
     const first: readonly Uint8Array[] = [
       fromHex('c000'),
       fromHex('e000'),

@@ -63,7 +63,7 @@ describe('3.2 CONNACK', () => {
   });
 
   test('[MQTT5-3.2.0-2] a connection gets one CONNACK, also for a second CONNECT and after a refusal', () => {
-    const house = createHarness({ settings: { allowZeroLengthClientId: false } });
+    const house = createHarness({ listener: { allowZeroLengthClientId: false } });
     for (const clientId of ['client', '']) {
       const peer = house.peer();
       const connect = rawConnect({ level: 5, payload: [field(clientId)] });
@@ -75,7 +75,7 @@ describe('3.2 CONNACK', () => {
   });
 
   test('[MQTT5-3.2.2-1] only the lowest flag is ever set', () => {
-    const house = createHarness({ settings: { allowZeroLengthClientId: false } });
+    const house = createHarness({ listener: { allowZeroLengthClientId: false } });
     enterDurable(house, 'kept').cut();
     const flagsOf = (options: ConnectOptions): number | undefined => {
       const peer = house.peer();
@@ -142,7 +142,10 @@ describe('3.2 CONNACK', () => {
   }
 
   test('[MQTT5-3.2.2-8] every CONNACK that the broker itself decides on carries a listed code', () => {
-    const house = createHarness({ settings: { maxQos: 1, retainAvailable: false, allowZeroLengthClientId: false } });
+    const house = createHarness({
+      settings: { retainAvailable: false },
+      listener: { maxQos: 1, allowZeroLengthClientId: false },
+    });
     const seen = new Set<number>();
     const will = { topic: 'w' };
     const authenticationMethod = 'unknown';
@@ -174,12 +177,12 @@ describe('3.2 CONNACK', () => {
 
   for (const maxQos of [0, 1] as const) {
     test(`[MQTT5-3.2.2-9] a server with QoS ${maxQos} at most says so`, () => {
-      const house = createHarness({ settings: { maxQos } });
+      const house = createHarness({ listener: { maxQos } });
       assert.equal(house.peer().connect({ version: 5, clientId: 'a' }).properties.maximumQos, maxQos);
     });
 
     test(`[MQTT5-3.2.2-10] with QoS ${maxQos} at most a higher subscription is taken and granted lower`, () => {
-      const house = createHarness({ settings: { maxQos } });
+      const house = createHarness({ listener: { maxQos } });
       const client = enter(house, 'client');
       const suback = client.subscribeEach([
         { filter: 'a', qos: 0 },
@@ -192,7 +195,7 @@ describe('3.2 CONNACK', () => {
     });
 
     test(`[MQTT5-3.2.2-11] a PUBLISH above QoS ${maxQos} gets DISCONNECT 0x9B and a close`, () => {
-      const house = createHarness({ settings: { maxQos } });
+      const house = createHarness({ listener: { maxQos } });
       const bystander = enter(house, 'bystander');
       for (let qos = maxQos + 1; qos <= 2; qos += 1) {
         const client = enter(house, 'client');
@@ -206,7 +209,7 @@ describe('3.2 CONNACK', () => {
     });
 
     test(`[MQTT5-3.2.2-12] a will above QoS ${maxQos} is refused with 0x9B`, () => {
-      const house = createHarness({ settings: { maxQos } });
+      const house = createHarness({ listener: { maxQos } });
       for (const qos of [0, 1, 2] as const) {
         const peer = house.peer();
         const { reason } = peer.connect({ version: 5, clientId: 'a', will: { topic: 'w', qos } });
@@ -280,7 +283,7 @@ describe('3.2 CONNACK', () => {
   });
 
   test('[MQTT5-3.2.2-19] [MQTT5-3.2.2-20] [MQTT5-3.1.2-24] a refusal is sent only where it fits', () => {
-    const house = createHarness({ settings: { allowZeroLengthClientId: false } });
+    const house = createHarness({ listener: { allowZeroLengthClientId: false } });
     for (let maximumPacketSize = 1; maximumPacketSize <= 6; maximumPacketSize += 1) {
       const peer = house.peer();
       peer.sendConnect({ version: 5, clientId: '', properties: { maximumPacketSize } });
@@ -292,13 +295,11 @@ describe('3.2 CONNACK', () => {
   test('the properties of CONNACK are those of the settings, in the order in which Mosquitto writes them', () => {
     const settings = {
       maxKeepAlive: 60,
-      maxTopicAlias: 7,
       maxPacketSize: 5_000,
       maxInflightMessages: 30,
-      maxQos: 1,
       retainAvailable: false,
-    } as const;
-    const peer = createHarness({ settings }).peer();
+    };
+    const peer = createHarness({ settings, listener: { maxTopicAlias: 7, maxQos: 1 } }).peer();
     peer.sendConnect({ version: 5, clientId: 'a', keepAlive: 100 });
     assert.deepEqual(
       Buffer.from(peer.link.takeSent()).toString('hex'),
@@ -309,8 +310,8 @@ describe('3.2 CONNACK', () => {
   });
 
   test('limits that are off are not mentioned', () => {
-    const settings = { maxTopicAlias: 0, maxPacketSize: 0, maxInflightMessages: 0 };
-    const peer = createHarness({ settings }).peer();
+    const settings = { maxPacketSize: 0, maxInflightMessages: 0 };
+    const peer = createHarness({ settings, listener: { maxTopicAlias: 0 } }).peer();
     peer.sendConnect({ version: 5, clientId: 'a' });
     assert.deepEqual(peer.link.takeSent(), fromHex('20 03 00 00 00'));
   });

@@ -25,7 +25,7 @@ function names(seen: readonly SeenPublish[]): readonly (readonly [string, number
 
 describe('3.3.2 topic aliases from a client', () => {
   test('[MQTT5-3.3.2-12] [MQTT5-3.3.2-9] each alias from 1 to the announced maximum works', () => {
-    const house = createHarness({ settings: { maxTopicAlias: 50 } });
+    const house = createHarness({ listener: { maxTopicAlias: 50 } });
     const sub = enter(house, 'sub');
     sub.subscribe('#');
     const pub = house.peer();
@@ -58,7 +58,7 @@ describe('3.3.2 topic aliases from a client', () => {
   }
 
   test('[MQTT5-3.2.2-18] where no aliases are announced any of them gets DISCONNECT 0x94 and a close', () => {
-    const house = createHarness({ settings: { maxTopicAlias: 0 } });
+    const house = createHarness({ listener: { maxTopicAlias: 0 } });
     const witness = new Witness(house);
     const { properties } = house.peer().connect({ version: 5, clientId: 'a' });
     assert.equal(properties.topicAliasMaximum, null);

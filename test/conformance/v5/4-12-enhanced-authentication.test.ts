@@ -219,15 +219,16 @@ describe('4.12 enhanced authentication at CONNECT', () => {
 
   test('the exchange is told who asks: client id, user name, password, address and listener', async () => {
     const gatekeeper = gatekeeperOffering(METHOD, [new FakeExchange([letIn()])]);
-    const house = createHarness({ gatekeeper });
-    const peer = house.peer({ remoteAddress: '10.0.0.7', localPort: 8883 });
+    const house = createHarness({ gatekeeper, listener: { id: 3, port: 8883 } });
+    const peer = house.peer({ remoteAddress: '10.0.0.7' });
     const properties = { authenticationMethod: METHOD };
     peer.connect({ version: 5, clientId: 'client', userName: 'user', password: 'secret', properties });
     const [request] = gatekeeper.started;
     assert.equal(request?.clientId, 'client');
     assert.equal(request?.userName, 'user');
     assert.equal(Buffer.from(request?.password ?? []).toString(), 'secret');
-    assert.deepEqual([request?.remoteAddress, request?.listenerPort, request?.version], ['10.0.0.7', 8883, 5]);
+    const { remoteAddress, listenerPort, listenerId, version } = request ?? {};
+    assert.deepEqual([remoteAddress, listenerPort, listenerId, version], ['10.0.0.7', 8883, 3, 5]);
   });
 
   test('the user that the exchange has found out is the one whose rights are asked', async () => {
@@ -387,8 +388,8 @@ describe('4.12.1 authenticating anew', () => {
 
   test('the exchange is told the same of the client as at CONNECT', async () => {
     const gatekeeper = gatekeeperOffering(METHOD, [new FakeExchange([letIn()]), new FakeExchange([letIn()])]);
-    const house = createHarness({ gatekeeper });
-    const peer = house.peer({ remoteAddress: '10.0.0.7', localPort: 8883 });
+    const house = createHarness({ gatekeeper, listener: { id: 3, port: 8883 } });
+    const peer = house.peer({ remoteAddress: '10.0.0.7' });
     peer.connect({ version: 5, clientId: 'client', userName: 'anna', properties: { authenticationMethod: METHOD } });
     await authWith(house, peer, null, Reason.ReAuthenticate);
     const [first, second] = gatekeeper.started;
