@@ -14,6 +14,8 @@ export interface Line extends Place {
   readonly name: string;
   /** All that follows the name and its spaces; may be empty. */
   readonly rest: string;
+  /** Part of `rest` came from the environment and may be a secret: no message may show it. */
+  readonly isExpanded?: boolean;
 }
 
 const LINE_FEED = 0x0a;
@@ -51,6 +53,16 @@ export function wordsOf(text: string): string[] {
   return text.split(' ').filter((word) => word !== '');
 }
 
+/** What follows the first word of a text and its spaces. */
+export function afterFirstWord(text: string): string {
+  return text.replace(/^ *[^ ]* */, '');
+}
+
+/** True when a text holds a character that would forge a line of a log or end a path. */
+export function hasControlCharacter(text: string): boolean {
+  return /\p{Cc}/u.test(text);
+}
+
 function withoutLineEnd(source: Uint8Array, start: number, next: number): number {
   let end = next;
   while (end > start && (source[end - 1] === LINE_FEED || source[end - 1] === CARRIAGE_RETURN)) end--;
@@ -67,8 +79,4 @@ function decodeLine(decoder: TextDecoder, bytes: Uint8Array, place: Place): stri
 
 function firstWord(text: string): string {
   return wordsOf(text)[0] ?? '';
-}
-
-function afterFirstWord(text: string): string {
-  return text.replace(/^ *[^ ]* */, '');
 }

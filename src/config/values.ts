@@ -3,119 +3,176 @@
  * ignored as Mosquitto does, but not in silence: a line such as `log_type error warning` does not do what it says.
  */
 import { assertNever } from '../base/assert.ts';
+import { readAddresses, readBridgeTopic, readRestartTimeout, readTcpKeepalive } from './bridge-values.ts';
 import { ConfigError } from './config-error.ts';
-import { type Line, wordsOf } from './lines.ts';
-import type { GivenValue, ListenerConfig, Option } from './option.ts';
+import { afterFirstWord, type Line, wordsOf } from './lines.ts';
+import type { GivenValue, LogDestination, OptionType, StructureKind } from './option.ts';
+import { isTopicName } from './topic-check.ts';
+import {
+  emptyValue,
+  invalidValue,
+  parseInteger,
+  shown,
+  takeRest,
+  takeWords,
+  type ValueContext,
+} from './value-context.ts';
 
-/** What reading a value needs to know. */
-export interface ValueContext {
-  readonly line: Line;
-  readonly option: Option;
-  /** An earlier line gave this option already. */
-  readonly isRepeated: boolean;
-  /** Told once per doubtful line. */
-  warn(text: string): void;
-}
+/** The kinds that give a value. */
+export type ValueType = Exclude<OptionType, { readonly kind: StructureKind | 'refused' | 'without-effect' }>;
+type TypeOf<Kind extends ValueType['kind']> = Extract<ValueType, { readonly kind: Kind }>;
+
+const NO_SUCH_LOG: ReadonlyMap<string, string> = new Map([
+  ['dlt', 'Zanzara has no log to automotive DLT. Use stderr, syslog or file.'],
+  ['android', 'Zanzara has no log to Android. Use stderr or file.'],
+]);
+const SIMPLE_DESTINATIONS = ['none', 'stderr', 'stdout', 'syslog', 'topic'] as const;
+
+const DAY_SECONDS = 86_400;
+const UNIT_SECONDS: ReadonlyMap<string, number> = new Map([
+  ['s', 1],
+  ['h', 3600],
+  ['d', DAY_SECONDS],
+  ['w', 7 * DAY_SECONDS],
+  ['m', 30 * DAY_SECONDS],
+  ['y', 365 * DAY_SECONDS],
+]);
+/** The longest session expiry interval of MQTT 5 that is not `never`. */
+const DURATION_SECONDS_MAX = 0xffff_fffe;
 
 /** Reads the value of one line. @throws ConfigError */
-export function readValue(context: ValueContext): GivenValue {
-  const { type } = context.option;
+export function readValue(context: ValueContext, type: ValueType): GivenValue {
   switch (type.kind) {
     case 'boolean':
       return readBoolean(context);
-    case 'only-false':
-      if (readBoolean(context)) throw new ConfigError(context.line, type.reason);
-      return false;
-    case 'count':
-      return readCount(context, type.max);
+    case 'number':
+      return readNumber(context, type);
     case 'text':
-      return readText(context);
-    case 'words':
+      return readText(context, type.lengthMax ?? Infinity);
+    case 'texts':
+      return takeRest(context.line);
+    case 'choice':
+      return readChoice(context, type);
+    case 'choices':
       return readWord(context, type.words);
-    case 'listener':
-      return readListener(context);
+    case 'numbers':
+      return readNumbers(context.line, type.numbers);
+    case 'duration':
+      return readDuration(context);
+    case 'mount-point':
+      return readMountPoint(context);
+    case 'log-destination':
+      return readLogDestination(context);
+    case 'addresses':
+      return readAddresses(context);
+    case 'topic':
+      return readBridgeTopic(context);
+    case 'restart-timeout':
+      return readRestartTimeout(context);
+    case 'tcp-keepalive':
+      return readTcpKeepalive(context);
     default:
       return assertNever(type);
   }
 }
 
-function readBoolean(context: ValueContext): boolean {
+/** true, false, 1 or 0. @throws ConfigError */
+export function readBoolean(context: ValueContext): boolean {
   const [word] = takeWords(context, 1);
   if (word === 'true' || word === '1') return true;
   if (word === 'false' || word === '0') return false;
-  throw invalid(context, word, 'Expected true or false.');
+  throw invalidValue(context.line, word, 'Expected true or false.');
 }
 
-function readCount(context: ValueContext, max: number): number {
-  const { name } = context.option;
+function readNumber(context: ValueContext, type: TypeOf<'number'>): number {
+  const { line } = context;
   const [word] = takeWords(context, 1);
   const number = parseInteger(word);
-  if (number === null) throw invalid(context, word, 'Expected a whole number.');
-  if (number > max) throw new ConfigError(context.line, `'${name}' must be <= ${max}.`);
-  if (number < 0) context.warn(`'${name} ${word}' counts as 0.`);
-  return Math.max(0, number);
+  if (number === null) throw invalidValue(line, word, 'Expected a whole number.');
+  if (number > type.max || (number < type.min && type.below !== 'raise')) throw outOfRange(line, word, type);
+  if (number >= type.min) return number;
+  const text = type.raised ?? `Warning: '${line.name} ${shown(line, word)}' counts as ${type.min}.`;
+  context.note(type.raised === undefined ? 'warning' : 'notice', text);
+  return type.min;
 }
 
-function readText(context: ValueContext): string {
-  const { line, option, isRepeated } = context;
-  if (isRepeated) throw new ConfigError(line, `Duplicate '${option.name}' value in configuration.`);
-  const text = line.rest.trimEnd();
-  if (text === '') throw empty(context);
-  if (hasControlCharacter(text)) throw new ConfigError(line, `Control character in the '${option.name}' value.`);
-  return text;
+function outOfRange(line: Line, word: string, type: TypeOf<'number'>): ConfigError {
+  if (type.refusal !== undefined) return new ConfigError(line, type.refusal.replace('{name}', line.name));
+  if (type.below === 'raise') return new ConfigError(line, `'${line.name}' must be <= ${type.max}.`);
+  return invalidValue(line, word, `Expected a number from ${type.min} to ${type.max}.`);
+}
+
+function readText(context: ValueContext, lengthMax: number): string {
+  const { line, earlier } = context;
+  if (earlier.length > 0) throw new ConfigError(line, `Duplicate '${line.name}' value in configuration.`);
+  const text = takeRest(line);
+  if (text.length <= lengthMax) return text;
+  throw new ConfigError(line, `'${line.name}' has ${text.length} characters, ${lengthMax} are the limit.`);
+}
+
+function readChoice(context: ValueContext, type: TypeOf<'choice'>): string {
+  const [word] = takeWords(context, 1);
+  const refusal = new Map(Object.entries(type.refused ?? {})).get(word);
+  if (refusal !== undefined) throw new ConfigError(context.line, refusal);
+  return known(context, word, type.words);
 }
 
 function readWord(context: ValueContext, words: readonly string[]): string {
+  return known(context, takeWords(context, 1)[0], words);
+}
+
+function known(context: ValueContext, word: string, words: readonly string[]): string {
+  if (words.includes(word)) return word;
+  throw invalidValue(context.line, word, `Expected one of: ${words.join(', ')}.`);
+}
+
+function readNumbers(line: Line, numbers: readonly number[]): readonly number[] {
+  const words = wordsOf(line.rest.replaceAll(',', ' '));
+  const comment = words.findIndex((word) => word.startsWith('#'));
+  const given = comment < 0 ? words : words.slice(0, comment);
+  if (given.length === 0) throw emptyValue(line);
+  const values = given.map((word) => {
+    const number = parseInteger(word);
+    if (number !== null && numbers.includes(number)) return number;
+    throw invalidValue(line, word, `Expected some of: ${numbers.join(' ')}.`);
+  });
+  return Object.freeze([...new Set(values)].sort((a, b) => a - b));
+}
+
+function readDuration(context: ValueContext): number {
   const [word] = takeWords(context, 1);
-  if (!words.includes(word)) throw invalid(context, word, `Expected one of: ${words.join(', ')}.`);
-  return word;
+  const [, digits = '', unit = ''] = /^([0-9]+)([a-z])$/.exec(word) ?? [];
+  const seconds = Number(digits) * (UNIT_SECONDS.get(unit) ?? 0);
+  if (seconds > 0) return Math.min(seconds, DURATION_SECONDS_MAX);
+  const text = `Invalid '${context.line.name}' duration in configuration. Expected a number and one of s h d w m y: 14d.`;
+  throw new ConfigError(context.line, text);
 }
 
-function readListener(context: ValueContext): ListenerConfig {
+function readMountPoint(context: ValueContext): string {
+  const text = readText(context, Infinity);
+  if (isTopicName(text)) return text;
+  const given = shown(context.line, text);
+  throw new ConfigError(context.line, `Invalid mount_point '${given}'. Does it contain a wildcard character?`);
+}
+
+function readLogDestination(context: ValueContext): LogDestination {
   const { line } = context;
-  const [portWord, addressWord] = takeWords(context, 2);
-  const port = parseInteger(portWord);
-  if (port === null || port < 0 || port > 65_535) {
-    throw new ConfigError(line, `Invalid 'port' value (${portWord}). Expected a number from 1 to 65535.`);
-  }
-  const address = addressWord === undefined || addressWord.startsWith('#') ? null : addressWord;
-  if (port === 0) throw new ConfigError(line, portZero(address));
-  if (address !== null && hasControlCharacter(address)) throw invalid(context, address, 'Expected an address.');
-  return Object.freeze({ port, address, line: line.line });
+  const [word = ''] = wordsOf(line.rest);
+  if (word === 'file') return readLogFile(context);
+  takeWords(context, 1);
+  const refusal = NO_SUCH_LOG.get(word);
+  if (refusal !== undefined) throw invalidValue(line, word, refusal);
+  const kind = SIMPLE_DESTINATIONS.find((simple) => simple === word);
+  if (kind !== undefined) return Object.freeze({ kind });
+  throw invalidValue(line, word, `Expected one of: ${SIMPLE_DESTINATIONS.join(', ')}, file PATH.`);
 }
 
-function portZero(path: string | null): string {
-  if (path === null) return 'A listener with port 0 must provide a Unix socket path.';
-  return `'listener 0 PATH', a Unix socket, is a Mosquitto listener that Zanzara does not support yet.`;
+function readLogFile({ line, earlier }: ValueContext): LogDestination {
+  if (earlier.some((value) => isLogFile(value))) throw new ConfigError(line, `Duplicate '${line.name} file' value.`);
+  const name = `${line.name} file`;
+  return Object.freeze({ kind: 'file', path: takeRest({ ...line, name, rest: afterFirstWord(line.rest) }) });
 }
 
-/** The first `limit` words of the value, at least one; warns of others, unless they are a comment. */
-function takeWords(context: ValueContext, limit: number): [string, ...string[]] {
-  const [first, ...others] = wordsOf(context.line.rest);
-  if (first === undefined) throw empty(context);
-  const taken = others.slice(0, limit - 1);
-  const extra = others[limit - 1];
-  const isComment = [...taken, extra].some((word) => word?.startsWith('#'));
-  if (extra !== undefined && !isComment) context.warn(`'${extra}' after '${context.option.name}' is ignored.`);
-  return [first, ...taken];
-}
-
-/** Decimal, 0x..., or octal with a leading 0, as C reads numbers; null when it is not a whole number. */
-function parseInteger(word: string): number | null {
-  const [, sign, digits = ''] = /^([+-]?)(0x[0-9a-f]+|0[0-7]*|[1-9][0-9]*)$/i.exec(word) ?? [];
-  if (digits === '') return null;
-  const number = /^0[0-7]/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
-  return sign === '-' ? -number : number;
-}
-
-function hasControlCharacter(text: string): boolean {
-  return /\p{Cc}/u.test(text);
-}
-
-function invalid(context: ValueContext, word: string, expected: string): ConfigError {
-  return new ConfigError(context.line, `Invalid '${context.option.name}' value (${word}). ${expected}`);
-}
-
-function empty(context: ValueContext): ConfigError {
-  return new ConfigError(context.line, `Empty '${context.option.name}' value in configuration.`);
+function isLogFile(value: GivenValue): boolean {
+  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'file';
 }
