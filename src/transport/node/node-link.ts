@@ -19,7 +19,7 @@
  */
 import type { Socket } from 'node:net';
 import { DELAY_MS_MAX } from '../../base/clock.ts';
-import type { Accept, Link, LinkEnd, LinkEvents } from '../../base/link.ts';
+import type { Accept, Link, LinkEnd, LinkEvents, PeerSecurity } from '../../base/link.ts';
 import { RingQueue } from '../../base/ring-queue.ts';
 import { toError } from '../transport-options.ts';
 import type { WriteTurn } from './write-turn.ts';
@@ -47,9 +47,16 @@ const NOBODY: LinkEvents = { onBytes() {}, onSent() {}, onEnd() {} };
 
 /**
  * Makes a link of a connected socket and tells `accept`. False when the connection was reset before it was looked at:
- * nobody was told then. @throws what `accept` threw; the socket is gone then.
+ * nobody was told then. `security`: what TLS found out, when it is a TLSSocket. @throws what `accept` threw; the socket is
+ * gone then.
  */
-export function openLink(socket: Socket, context: LinkContext, accept: Accept, isUnix: boolean): boolean {
+export function openLink(
+  socket: Socket,
+  context: LinkContext,
+  accept: Accept,
+  isUnix: boolean,
+  security: PeerSecurity | null = null,
+): boolean {
   const addresses = isUnix ? UNIX_ADDRESSES : addressesOf(socket);
   if (addresses === null) {
     socket.on('error', () => {});
@@ -57,6 +64,7 @@ export function openLink(socket: Socket, context: LinkContext, accept: Accept, i
     return false;
   }
   const link = new NodeLink(socket, context, addresses);
+  if (security !== null) link.security = security;
   try {
     link.setEvents(accept(link));
     return true;
@@ -73,7 +81,7 @@ function addressesOf({ remoteAddress, remotePort, localPort }: Socket): Addresse
 }
 
 /** The address of an IPv4 peer of an IPv6 socket as everybody writes it: '::ffff:10.0.0.1' is '10.0.0.1'. */
-function withoutIpv4Prefix(address: string): string {
+export function withoutIpv4Prefix(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
 }
 
@@ -85,6 +93,8 @@ export class NodeLink implements Link {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localPort: number;
+  /** Set before anybody is told of the link. */
+  security?: PeerSecurity;
   pendingBytes = 0;
   readonly #socket: Socket;
   readonly #context: LinkContext;
