@@ -1,29 +1,58 @@
-/**
- * Who may come in and what each may do. Today it knows the one rule that stands below all others: whether clients that
- * nobody vouches for may come in at all (`allow_anonymous`). No module authenticates yet, so that holds for a client
- * with a user name too: nobody is there who could check it.
- */
-import type { AuthenticateAnswer, Gatekeeper } from '../../core/ports.ts';
-import { Reason } from '../../protocol/reasons.ts';
+/** Who may come in and what each may do, by Mosquitto's password, ACL and PSK files: docs/security.md. */
+import { randomFillSync } from 'node:crypto';
+import type { Log } from '../../base/log.ts';
+import type { Random } from '../../base/random.ts';
+import type { Gatekeeper } from '../../core/ports.ts';
+import { FileGatekeeper } from './file-gatekeeper.ts';
+import { PasswordVerifier } from './password-verifier.ts';
+import { type ListenerSecurity, type PreparedRules, prepareRules, type ReadFile } from './security-rules.ts';
 
-export interface AnonymousOptions {
-  /** The option `allow_anonymous`, settled. */
-  readonly allowAnonymous: boolean;
+export { SecurityFileError } from './security-file-error.ts';
+export type { ListenerSecurity, PreparedRules, ReadFile };
+
+const SECRET_BYTES = 32;
+
+export interface SecurityParts {
+  readonly log: Log;
+  readonly listeners: readonly ListenerSecurity[];
+  /** Reads a whole file; called at the start and in `prepare`, once for each file. */
+  readonly readFile: ReadFile;
+  /** Default: the system's. */
+  readonly random?: Random;
+  /** Milliseconds since an arbitrary start, never going back. Default: the system's. */
+  readonly monotonicMs?: () => number;
 }
 
-const ALLOWED: AuthenticateAnswer = { kind: 'allowed' };
-/** A 3.x client is told return code 5, not authorized. */
-const REFUSED: AuthenticateAnswer = { kind: 'refused', reason: Reason.NotAuthorized };
+export interface Security {
+  /** One for all listeners; it finds the rules by the listener's id. */
+  readonly gatekeeper: Gatekeeper;
+  /** The key of a PSK identity on a listener, by the rules in force; null = it has none. */
+  pskKeyOf(listenerId: number, identity: string): Uint8Array | null;
+  /** Reads all files and changes nothing. @throws SecurityFileError when one cannot be read or is wrong. */
+  prepare(listeners: readonly ListenerSecurity[]): PreparedRules;
+  /** Puts these rules in force, all at once, and writes their warnings. Cannot fail. */
+  apply(prepared: PreparedRules): void;
+}
 
-/** Lets all clients in or none. Whoever is in may publish, subscribe and receive everything: there are no rules. */
-export function createAnonymousGatekeeper({ allowAnonymous }: AnonymousOptions): Gatekeeper {
-  const answer = allowAnonymous ? ALLOWED : REFUSED;
+/** @throws SecurityFileError when a file cannot be read or is wrong. */
+export function createSecurity(parts: SecurityParts): Security {
+  const { log, listeners, readFile, random = SYSTEM_RANDOM, monotonicMs = () => performance.now() } = parts;
+  const onFault = (error: unknown): void => {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.write(
+      'error',
+      `Error: A password could not be checked: ${reason}. The client was told that the server is busy.`,
+    );
+  };
+  const verifier = new PasswordVerifier({ monotonicMs, onFault });
+  const gatekeeper = new FileGatekeeper({ log, verifier, secret: random.fill(new Uint8Array(SECRET_BYTES)) });
+  gatekeeper.apply(prepareRules(listeners, readFile));
   return {
-    rulesVersion: 0,
-    authenticate: () => answer,
-    mayPublish: () => true,
-    maySubscribe: () => true,
-    mayReceive: () => true,
-    startEnhanced: () => null,
+    gatekeeper,
+    pskKeyOf: (listenerId, identity) => gatekeeper.pskKeyOf(listenerId, identity),
+    prepare: (changed) => prepareRules(changed, readFile),
+    apply: (prepared) => gatekeeper.apply(prepared),
   };
 }
+
+const SYSTEM_RANDOM: Random = { fill: (into) => randomFillSync(into) };

@@ -1,0 +1,1 @@
+export { createSysTopics, type SysSource, type SysTopics, type SysTopicsOptions } from './sys-topics.ts';
