@@ -4,7 +4,7 @@
 # network is used, when all of them are installed.
 set -eu
 
-[ $# -gt 0 ] || set -- mosquitto mosquitto-clients python3-paho-mqtt gcc libc6-dev \
+[ $# -gt 0 ] || set -- mosquitto mosquitto-clients python3-paho-mqtt chromium openssl gcc libc6-dev \
   qemu-user libc6-arm64-cross libstdc++6-arm64-cross libgcc-s1-arm64-cross libatomic1-arm64-cross
 
 missing=''

@@ -2,7 +2,7 @@
  * What a newcomer reads below `running`: where the broker listens, who can reach it, how to open it, what to try.
  * Not log lines: text for a person.
  */
-import { DEFAULT_PORT, isIpv6 } from './listen-plan.ts';
+import { DEFAULT_PORT, isIpv6 } from './listeners/listen-plan.ts';
 
 export interface FirstMinute {
   /** How the user starts Zanzara. */

@@ -1,30 +1,39 @@
 /** The configuration file: from the disk to one frozen object, or to the lines that say why not. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Config, ConfigHost } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
-import { type Config, defaultConfig, readConfig } from '../config/read-config.ts';
+import { defaultConfig, type ReadOptions, readConfig } from '../config/read-config.ts';
+import type { BrokerRequest } from './broker-request.ts';
 
 /** Whether it could be used. `lines` are those of the log. */
 export type LoadedConfig =
   | { readonly kind: 'loaded'; readonly config: Config }
   | { readonly kind: 'failed'; readonly lines: readonly string[] };
 
-/** Loads `file`, or the default configuration for null. */
-export function loadConfig(file: string | null): LoadedConfig {
-  if (file === null) return { kind: 'loaded', config: defaultConfig() };
+/** Loads the file of the request, or the default configuration when it names none. */
+export function loadConfig({ configFile, compat, isEnvironmentExpanded }: BrokerRequest): LoadedConfig {
+  const options: ReadOptions = { compat, isEnvironmentExpanded };
+  if (configFile === null) return { kind: 'loaded', config: defaultConfig(options) };
   let source: Uint8Array;
   try {
-    source = readFileSync(file);
+    source = readFileSync(configFile);
   } catch (error) {
-    return { kind: 'failed', lines: [unreadable(file, error)] };
+    return { kind: 'failed', lines: [unreadable(configFile, error)] };
   }
   try {
-    return { kind: 'loaded', config: readConfig(source, file) };
+    return { kind: 'loaded', config: readConfig(source, configFile, HOST, options) };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const { file: where, line } = error.place;
-    return { kind: 'failed', lines: [`Error: ${error.message}`, `Error found at ${where}:${line}.`] };
+    const { file, line } = error.place;
+    return { kind: 'failed', lines: [`Error: ${error.message}`, `Error found at ${file}:${line}.`] };
   }
 }
+
+const HOST: ConfigHost = {
+  readFile: (path) => readFileSync(path),
+  listFolder: (path) => readdirSync(path),
+  environment: process.env,
+};
 
 function unreadable(file: string, error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);

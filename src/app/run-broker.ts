@@ -1,147 +1,304 @@
 /**
- * The broker as a process: configuration, log, start, signals, end. What Mosquitto's users and scripts rely on stands
- * here: the order of the log lines, the signals, the exit codes.
+ * The broker as a process: configuration, user, log, start, signals, end. What Mosquitto's users and scripts rely on
+ * stands here: the order of the log lines, the signals, the exit codes.
  */
 import { constants } from 'node:os';
-import { LOG_LEVELS, type Log, type LogLevel } from '../base/log.ts';
-import type { Config } from '../config/read-config.ts';
+import { LOG_LEVELS } from '../base/log.ts';
+import type { Config } from '../config/config.ts';
+import { systemClock } from '../transport/node/node-clock.ts';
+import type { BrokerRequest } from './broker-request.ts';
 import { commandName } from './command-name.ts';
 import { writeDefect } from './defect.ts';
 import { firstMinuteLines } from './first-minute.ts';
-import { createLineWriter } from './line-writer.ts';
-import { loadConfig } from './load-config.ts';
-import { createLog, levelsOf } from './log.ts';
+import { type LoadedConfig, loadConfig } from './load-config.ts';
+import { type BrokerLog, createBrokerLog } from './log/broker-log.ts';
+import { LogFileError } from './log/file-destination.ts';
+import { createLineWriter } from './log/line-writer.ts';
+import { DEFAULT_LOG_SETTINGS, type LogSettings } from './log/log-settings.ts';
+import { logSettingsOf } from './log-settings-of.ts';
+import { openKeyLog } from './process/key-log.ts';
+import { mayFollowLinks } from './process/open-carefully.ts';
+import { type PidFile, writePidFile } from './process/pid-file.ts';
+import { readSensitiveFile } from './process/sensitive-file.ts';
+import type { StartReport } from './process/start-report.ts';
+import { switchUser } from './process/switch-user.ts';
+import { createSystemdNotifier, type SystemdNotifier } from './process/systemd-notifier.ts';
+import { applyUmask } from './process/umask.ts';
+import { watchSignals } from './process/watch-signals.ts';
 import { type RunningBroker, startBroker } from './start-broker.ts';
 import { StartFailure } from './start-failure.ts';
+import { subscriptionTreeText } from './subscription-tree-text.ts';
 import { PACKAGE_ROOT, readVersion } from './version.ts';
-
-/** What the command line asks for. */
-export interface BrokerRequest {
-  readonly configFile: string | null;
-  readonly ports: readonly number[];
-  readonly isVerbose: boolean;
-  readonly isQuiet: boolean;
-  /** Only says whether the configuration is right. */
-  readonly isConfigTest: boolean;
-}
 
 /** As Mosquitto's, where it has them. */
 export const ExitCode = { Clean: 0, StartFailed: 1, BadArguments: 3, Defect: 70 } as const;
 
-/** Runs a broker until a signal ends it. @returns the exit code */
-export async function runBroker(request: BrokerRequest): Promise<number> {
-  const version = readVersion();
-  const write = createLineWriter(process.stderr);
-  const logWith = (levels: ReadonlySet<LogLevel>) => createLog({ levels, wallMs: Date.now, write });
-
-  const loaded = loadConfig(request.configFile);
-  if (loaded.kind === 'failed') {
-    const log = logWith(request.isQuiet ? new Set() : new Set(LOG_LEVELS));
-    for (const line of loaded.lines) log.write('error', line);
-    log.write('information', `zanzara version ${version} terminating`);
-    return ExitCode.BadArguments;
-  }
+/** Runs a broker until a signal ends it. `report` is told when it runs. @returns the exit code */
+export async function runBroker(request: BrokerRequest, report: StartReport): Promise<number> {
+  const loaded = loadConfig(request);
+  if (loaded.kind === 'failed' || request.isConfigTest) return await judge(request, loaded);
   const { config } = loaded;
-  const log = logWith(levelsFor(request, config));
-  for (const warning of config.warnings) log.write('warning', warning);
-  if (request.isConfigTest) {
-    // The verdict was asked for: it does not depend on what the file logs.
-    logWith(request.isQuiet ? new Set() : new Set(LOG_LEVELS)).write('information', 'Configuration file is OK.');
-    return ExitCode.Clean;
-  }
-  return await serve({ request, config, log, version, write });
-}
-
-interface Serving {
-  readonly request: BrokerRequest;
-  readonly config: Config;
-  readonly log: Log;
-  readonly version: string;
-  write(line: string): void;
-}
-
-async function serve({ request, config, log, version, write }: Serving): Promise<number> {
-  const { promise: stopAsked, resolve: askStop } = Promise.withResolvers<void>();
-  watchProcess(log, config, askStop);
-  const command = commandName({
-    root: PACKAGE_ROOT,
-    workingFolder: process.cwd(),
-    environment: process.env,
-  });
-  writeStart(log, version, request, config);
-  if (!config.allowAnonymous) {
-    log.write('warning', 'Warning: allow_anonymous is false and there are no passwords yet: every client is refused.');
-  }
-
-  let running: RunningBroker;
   try {
-    running = await startBroker({
-      config,
-      ports: request.ports,
-      log,
-      command,
-      transportName: process.env.ZANZARA_TRANSPORT ?? '',
-    });
+    return await new Process(request, config, report).run();
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error;
+    const log = createBrokerLog(startSettings(request), SURROUNDINGS);
     for (const line of error.lines) log.write('error', line);
+    await log.close();
     return ExitCode.StartFailed;
   }
-  log.write('information', `zanzara version ${version} running`);
-  if (!request.isQuiet && (process.stderr.isTTY || config.file === null)) {
-    const { file, allowAnonymous } = config;
-    const lines = firstMinuteLines({ command, listening: running.listening, file, allowAnonymous });
-    write(`${lines.join('\n')}\n`);
+}
+
+const SURROUNDINGS = {
+  clock: systemClock,
+  stderr: process.stderr,
+  // Only when something goes there: opening it costs some milliseconds.
+  get stdout() {
+    return process.stdout;
+  },
+  environment: process.env,
+};
+
+/** For what is said before the configuration's own log stands: on stderr. */
+function startSettings({ isQuiet, logFormat }: BrokerRequest): LogSettings {
+  return { ...DEFAULT_LOG_SETTINGS, levels: new Set(isQuiet ? [] : LOG_LEVELS), format: logFormat };
+}
+
+/** The verdict was asked for, or is that it cannot be used: it does not depend on what the file logs. */
+async function judge(request: BrokerRequest, loaded: LoadedConfig): Promise<number> {
+  const log = createBrokerLog(startSettings(request), SURROUNDINGS);
+  if (loaded.kind === 'failed') {
+    for (const line of loaded.lines) log.write('error', line);
+    log.write('information', `zanzara version ${readVersion()} terminating`);
+  } else {
+    for (const { level, text } of loaded.config.notes) log.write(level, text);
+    log.write('information', 'Configuration file is OK.');
+  }
+  await log.close();
+  return loaded.kind === 'failed' ? ExitCode.BadArguments : ExitCode.Clean;
+}
+
+/** One broker that runs, from the switch of the user to the end. */
+class Process {
+  readonly #request: BrokerRequest;
+  readonly #report: StartReport;
+  readonly #version = readVersion();
+  readonly #stopAsked = Promise.withResolvers<void>();
+  readonly #log: BrokerLog;
+  readonly #pidFile: PidFile | null;
+  readonly #systemd: SystemdNotifier;
+  #config: Config;
+  #running: RunningBroker | null = null;
+  #isStopping = false;
+  /** Reloads that were asked for while one was under way count as one. */
+  #reload: 'none' | 'running' | 'again' = 'none';
+
+  /** @throws StartFailure */
+  constructor(request: BrokerRequest, config: Config, report: StartReport) {
+    this.#request = request;
+    this.#config = config;
+    this.#report = report;
+    applyUmask(process.env);
+    const { pidFile, user } = config.options;
+    const warnings = switchUser({ user, environment: process.env });
+    // Not before: the user that the broker then is has to be able to remove it.
+    this.#pidFile = pidFile === null ? null : writePidFile(pidFile);
+    this.#log = createBrokerLog(logSettingsOf(config, request), SURROUNDINGS);
+    // From here on a signal is heard, also one that comes during the start.
+    this.#watch();
+    this.#writeStart(warnings);
+    this.#systemd = createSystemdNotifier({
+      environment: process.env,
+      clock: systemClock,
+      warn: (text) => this.#log.write('warning', text),
+    });
   }
 
-  await stopAsked;
-  log.write('information', `zanzara version ${version} terminating`);
-  await withLiveProcess(running.stop());
-  return ExitCode.Clean;
-}
-
-function levelsFor({ isQuiet, isVerbose }: BrokerRequest, config: Config): ReadonlySet<LogLevel> {
-  if (isQuiet) return new Set();
-  return isVerbose ? new Set(LOG_LEVELS) : levelsOf(config.logType);
-}
-
-function writeStart(log: Log, version: string, { ports }: BrokerRequest, { file, listeners }: Config): void {
-  log.write('information', `zanzara version ${version} starting`);
-  log.write('information', file === null ? 'Using default config.' : `Config loaded from ${file}.`);
-  if (listeners.length > 0) {
-    if (ports.length > 0) log.write('warning', `Warning: -p is ignored: ${file} defines listeners.`);
-    return;
+  async run(): Promise<number> {
+    const command = commandName({ root: PACKAGE_ROOT, workingFolder: process.cwd(), environment: process.env });
+    try {
+      this.#running = await this.#start(command);
+    } catch (error) {
+      if (!(error instanceof StartFailure)) throw error;
+      for (const line of error.lines) this.#log.write('error', line);
+      await this.#end();
+      return ExitCode.StartFailed;
+    }
+    this.#log.write('information', `zanzara version ${this.#version} running`);
+    this.#report.running();
+    this.#systemd.ready();
+    await this.#running.openLocalHttp().catch((error: unknown) => writeDefect(this.#log, error));
+    this.#showFirstMinute(command, this.#running);
+    await this.#stopAsked.promise;
+    this.#systemd.stopping();
+    this.#log.write('information', `zanzara version ${this.#version} terminating`);
+    await withLiveProcess(this.#running.stop());
+    await this.#end();
+    return ExitCode.Clean;
   }
-  log.write('warning', 'Starting in local only mode. Connections will only be possible from this machine.');
-  log.write('warning', 'Create a configuration file which defines a listener to allow remote access.');
-  log.write('warning', "For more details see the section 'Opening it to a network' of the README.");
-}
 
-/** Signals and defects. A second request to stop ends the process at once. */
-function watchProcess(log: Log, config: Config, askStop: () => void): void {
-  let isStopping = false;
-  const onStopSignal = (signal: NodeJS.Signals) => {
-    if (isStopping) process.exit(128 + constants.signals[signal]);
-    isStopping = true;
-    askStop();
-  };
-  process.on('SIGINT', onStopSignal);
-  process.on('SIGTERM', onStopSignal);
-  process.on('SIGHUP', (signal) => {
+  async #start(command: string): Promise<RunningBroker> {
+    const { tlsKeyLogFile, ports, compat } = this.#request;
+    const keyLog =
+      tlsKeyLogFile === null
+        ? null
+        : openKeyLog({ path: tlsKeyLogFile, onFault: (reason) => this.#log.write('error', `Error: ${reason}`) });
+    if (keyLog !== null) {
+      this.#log.write('warning', `Warning: The secrets of all TLS connections are written to ${tlsKeyLogFile}.`);
+    }
+    const running = await startBroker({
+      config: this.#config,
+      commandLine: { ports, compat },
+      log: this.#log,
+      command,
+      version: this.#version,
+      transportName: process.env.ZANZARA_TRANSPORT ?? '',
+      readFile: (path) => this.#readSensitive(path),
+      onKeyLog: keyLog === null ? null : (line) => keyLog.write(line),
+    });
+    const { operator } = running.broker;
+    const encoder = new TextEncoder();
+    this.#log.attachTopics((topic, text) =>
+      operator.publish(topic, encoder.encode(text), { qos: 2, retain: false, expirySeconds: LOG_MESSAGE_SECONDS }),
+    );
+    return running;
+  }
+
+  #readSensitive(path: string): Uint8Array {
+    const { bytes, warnings } = readSensitiveFile(path, { mayFollowLinks: mayFollowLinks(process.env) });
+    for (const warning of warnings) this.#log.write('warning', warning);
+    return bytes;
+  }
+
+  #writeStart(warnings: readonly string[]): void {
+    const log = this.#log;
+    const { file, listeners, notes } = this.#config;
+    log.write('information', `zanzara version ${this.#version} starting`);
+    log.write('information', file === null ? 'Using default config.' : `Config loaded from ${file}.`);
+    for (const { level, text } of notes) log.write(level, text);
+    for (const warning of warnings) log.write('warning', warning);
+    if (listeners.length > 0) {
+      if (this.#request.ports.length > 0) log.write('warning', `Warning: -p is ignored: ${file} defines listeners.`);
+      return;
+    }
+    log.write('warning', 'Starting in local only mode. Connections will only be possible from this machine.');
+    log.write('warning', 'Create a configuration file which defines a listener to allow remote access.');
+    log.write('warning', "For more details see the section 'Opening it to a network' of the README.");
+  }
+
+  #showFirstMinute(command: string, running: RunningBroker): void {
+    const { file } = this.#config;
+    if (this.#request.isQuiet || this.#report.isDaemon || !(process.stderr.isTTY || file === null)) return;
+    const listeners = running.listeners().filter(({ config }) => config.options.protocol === 'mqtt');
+    const listening = listeners.flatMap((listener) => listener.listening).filter(({ port }) => port > 0);
+    if (listening.length === 0) return;
+    const allowAnonymous = listeners.some(({ config }) => config.security.allowAnonymous);
+    const lines = firstMinuteLines({ command, listening, file, allowAnonymous });
+    createLineWriter(process.stderr)(`${lines.join('\n')}\n`);
+  }
+
+  // ------------------------------------------------------------------------------------------------ signals
+
+  #watch(): void {
+    const { note } = watchSignals({
+      onStop: (signal) => this.#onStop(signal),
+      onReload: () => this.#onReload(),
+      onRotate: () => this.#log.reopen(),
+      onSave: () =>
+        this.#log.write('warning', 'Warning: SIGUSR1: there is no store on disk yet, so there is nothing to save.'),
+      onPrintTree: () => this.#printTree(),
+    });
+    if (note !== null) this.#log.write('notice', note);
+    process.on('uncaughtException', (error) => {
+      writeDefect(this.#log, error);
+      process.exit(ExitCode.Defect);
+    });
+  }
+
+  /** A second request to stop ends the process at once. */
+  #onStop(signal: NodeJS.Signals): void {
+    if (this.#isStopping) process.exit(128 + constants.signals[signal]);
+    this.#isStopping = true;
+    this.#stopAsked.resolve();
+  }
+
+  #onReload(): void {
     // A newcomer who closes the terminal has a broker that nobody sees, and that holds the port, unless it ends too.
-    if (config.file === null && process.stderr.isTTY) onStopSignal(signal);
-    else
-      log.write('warning', 'Warning: Reloading the configuration (SIGHUP) is not supported yet. Nothing was changed.');
-  });
-  // Node would open a debugger on the first and die of the second; to Mosquitto's users they are harmless.
-  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
-    process.on(signal, () => log.write('warning', `Warning: ${signal} is not supported yet.`));
+    if (this.#config.file === null && process.stderr.isTTY) {
+      this.#onStop('SIGHUP');
+      return;
+    }
+    this.#log.reopen();
+    if (this.#config.file === null) {
+      this.#log.write('notice', 'There is no configuration file to read again.');
+      return;
+    }
+    const isBusy = this.#reload !== 'none';
+    this.#reload = isBusy ? 'again' : 'running';
+    if (!isBusy) void this.#reloadAll();
   }
-  process.on('uncaughtException', (error) => {
-    writeDefect(log, error);
-    process.exit(ExitCode.Defect);
-  });
+
+  async #reloadAll(): Promise<void> {
+    this.#systemd.reloading();
+    do {
+      this.#reload = 'running';
+      await this.#reloadOnce();
+    } while (this.#isReloadAskedAgain());
+    this.#reload = 'none';
+    this.#systemd.ready();
+  }
+
+  #isReloadAskedAgain(): boolean {
+    return this.#reload === 'again';
+  }
+
+  /** Changes everything or nothing. */
+  async #reloadOnce(): Promise<void> {
+    const log = this.#log;
+    log.write('information', 'Reloading config.');
+    const loaded = loadConfig(this.#request);
+    const lines = loaded.kind === 'failed' ? loaded.lines : await this.#tryConfig(loaded.config);
+    if (lines === null) {
+      log.write('information', `Configuration reloaded from ${this.#config.file}.`);
+      return;
+    }
+    for (const line of lines) log.write('error', line);
+    log.write('error', 'Error: The new configuration cannot be used. Nothing was changed: the old one stays in force.');
+  }
+
+  /** @returns null, or the lines that say why nothing was changed */
+  async #tryConfig(config: Config): Promise<readonly string[] | null> {
+    const running = this.#running;
+    if (running === null) return ['Error: The broker has not started yet.'];
+    try {
+      await running.reload(config, () => this.#log.change(logSettingsOf(config, this.#request)));
+    } catch (error) {
+      if (error instanceof StartFailure) return error.lines;
+      if (error instanceof LogFileError) return [error.message];
+      writeDefect(this.#log, error);
+      return ['Error: The reload has failed.'];
+    }
+    for (const { level, text } of config.notes) this.#log.write(level, text);
+    this.#config = config;
+    return null;
+  }
+
+  #printTree(): void {
+    if (this.#running === null) return;
+    const write = createLineWriter(process.stdout);
+    for (const line of subscriptionTreeText(this.#running.broker.operator.subscriptions())) write(`${line}\n`);
+  }
+
+  async #end(): Promise<void> {
+    const fault = this.#pidFile?.remove() ?? null;
+    if (fault !== null) this.#log.write('warning', `Warning: ${fault}`);
+    this.#systemd.close();
+    await this.#log.close();
+  }
 }
+
+/** How long a line of the log waits for a subscriber who is away. */
+const LOG_MESSAGE_SECONDS = 20;
 
 /** Timers of the broker do not keep the process alive; here it has to stay until `work` is done. */
 async function withLiveProcess(work: Promise<void>): Promise<void> {

@@ -1,8 +1,58 @@
-import type { Config } from '../config/read-config.ts';
+/** What the core and the modules are told, from the configuration. */
+import type { Config, ListenerConfig } from '../config/config.ts';
+import type { ListenerSettings } from '../core/model/listener.ts';
 import { type BrokerSettings, DEFAULT_SETTINGS } from '../core/model/settings.ts';
 
-/** What the core is told, from the configuration. */
+const MINUTE_SECONDS = 60;
+
+/** The broker as a whole. */
 export function settingsOf(config: Config): BrokerSettings {
-  const { maxInflightMessages, maxQueuedMessages } = config;
-  return Object.freeze({ ...DEFAULT_SETTINGS, maxInflightMessages, maxQueuedMessages });
+  const { options } = config;
+  return Object.freeze({
+    ...DEFAULT_SETTINGS,
+    maxInflightMessages: options.maxInflightMessages,
+    maxInflightBytes: options.maxInflightBytes,
+    maxQueuedMessages: options.maxQueuedMessages,
+    maxQueuedBytes: options.maxQueuedBytes,
+    queueQos0Messages: options.queueQos0Messages,
+    maxPacketSize: options.maxPacketSize,
+    messageSizeLimit: options.messageSizeLimit,
+    memoryLimitBytes: options.memoryLimit,
+    maxKeepAlive: options.maxKeepalive,
+    retainAvailable: options.retainAvailable,
+    retainExpirySeconds: options.retainExpiryInterval === null ? null : options.retainExpiryInterval * MINUTE_SECONDS,
+    allowDuplicateMessages: options.allowDuplicateMessages,
+    upgradeOutgoingQos: options.upgradeOutgoingQos,
+    persistentClientExpirationSeconds: options.persistentClientExpiration,
+    clientIdPrefixes: options.clientidPrefixes,
+    globalMaxClients: options.globalMaxClients,
+    globalMaxConnections: options.globalMaxConnections,
+    hasConnectionMessages: options.connectionMessages,
+  });
+}
+
+/** One listener; `id` stays the same for the same listener over a reload. */
+export function listenerSettingsOf(listener: ListenerConfig, id: number): ListenerSettings {
+  const { options, security, port, path } = listener;
+  return Object.freeze({
+    id,
+    port,
+    name: path ?? String(port),
+    mountPoint: options.mountPoint ?? '',
+    maxConnections: options.maxConnections,
+    maxQos: options.maxQos === 0 ? 0 : options.maxQos === 1 ? 1 : 2,
+    maxTopicAlias: options.maxTopicAlias,
+    maxTopicAliasBroker: options.maxTopicAliasBroker,
+    protocolVersions: options.acceptProtocolVersions,
+    allowZeroLengthClientId: security.allowZeroLengthClientid,
+    autoIdPrefix: security.autoIdPrefix,
+    userNameSource: userNameSource(listener),
+    isUserNameClientId: options.useUsernameAsClientid,
+  });
+}
+
+/** A name from a certificate needs a client that must have one; a PSK listener has identities. */
+function userNameSource({ options }: ListenerConfig): ListenerSettings['userNameSource'] {
+  if (options.useIdentityAsUsername) return 'common-name';
+  return options.useSubjectAsUsername ? 'subject' : 'connect';
 }

@@ -1,71 +1,283 @@
 /**
- * Builds the broker out of its parts and opens its sockets. What was started is stopped again, last first, when a later
- * part fails and when the broker stops: both walk the same list.
+ * Builds the broker out of its parts, opens its sockets, and changes it while it runs. What was started is stopped again,
+ * last first, when a later part fails and when the broker stops: both walk the same list.
+ *
+ * A reload prepares everything that may fail and then puts all of it in place at once; what cannot be prepared leaves the
+ * broker as it was. Unlike Mosquitto, which ends over a broken password file, it goes on with the rules in force.
  */
-import type { Listening } from '../base/link.ts';
 import type { Log } from '../base/log.ts';
-import type { Config } from '../config/read-config.ts';
+import type { Config } from '../config/config.ts';
+import { diffConfig } from '../config/diff-config.ts';
 import { type Broker, createBroker } from '../core/broker.ts';
 import { createMemoryJournal } from '../modules/persistence/index.ts';
-import { createAnonymousGatekeeper } from '../modules/security/index.ts';
+import { createSecurity, type ListenerSecurity, type Security, SecurityFileError } from '../modules/security/index.ts';
+import { createSysTopics, type SysTopics } from '../modules/sys-topics/index.ts';
+import { Reason } from '../protocol/reasons.ts';
 import { type ChosenTransport, chooseTransport, parseTransportName } from '../transport/choose-transport.ts';
 import { systemClock } from '../transport/node/node-clock.ts';
 import { systemRandom } from '../transport/node/node-random.ts';
-import { planListeners } from './listen-plan.ts';
-import { openListeners } from './open-listeners.ts';
+import type { TlsTransport } from '../transport/node/tls-transport.ts';
+import type { TransportOptions } from '../transport/transport-options.ts';
+import { createExtraTopics } from './extra-topics.ts';
+import { HttpSide } from './http-side.ts';
+import { listenErrorText } from './listeners/listen-failure.ts';
+import { type CommandLine, listenersOf, localHttpListener } from './listeners/listener-list.ts';
+import { checkPlugins, listenerRulesOf } from './listeners/listener-rules.ts';
+import { ListenerSet, type OpenListener, type PreparedListeners } from './listeners/listener-set.ts';
+import { listenerViewsOf } from './listeners/listener-views.ts';
 import { settingsOf } from './settings.ts';
 import { StartFailure } from './start-failure.ts';
 import { createTransportReports } from './transport-reports.ts';
 
 export interface StartOptions {
   readonly config: Config;
-  /** Those of -p. */
-  readonly ports: readonly number[];
+  readonly commandLine: CommandLine;
   readonly log: Log;
   /** How the user starts Zanzara, for messages. */
   readonly command: string;
+  readonly version: string;
   /** The transport that is asked for; '' = the best that can run here. */
   readonly transportName: string;
+  /** Reads a file that holds secrets, with the rules for such files. */
+  readonly readFile: (path: string) => Uint8Array;
+  /** Takes the lines of --tls-keylog; null = nobody asked for them. */
+  readonly onKeyLog: ((line: Uint8Array) => void) | null;
 }
 
 export interface RunningBroker {
-  readonly listening: readonly Listening[];
+  readonly broker: Broker;
+  readonly listeners: () => readonly OpenListener[];
+  /** Opens the HTTP API of local-only mode, where that is in force; logs why when it cannot. */
+  openLocalHttp(): Promise<void>;
+  /**
+   * Puts another configuration in place. `changeLog` is the last thing that may fail.
+   * @throws StartFailure, or what `changeLog` throws, when that is not possible; nothing has changed then
+   */
+  reload(config: Config, changeLog: () => void): Promise<void>;
   /** Ends all connections, closes everything. Call once. */
   stop(): Promise<void>;
 }
 
 /** @throws StartFailure when something outside is in the way */
 export async function startBroker(options: StartOptions): Promise<RunningBroker> {
-  const { config, ports, log, command } = options;
-  const stops: (() => Promise<void>)[] = [];
+  const house = new House(options);
   try {
-    const { transport, turn } = await openTransport(options);
-    const journal = createMemoryJournal();
-    stops.unshift(() => journal.close());
-
-    // Without rules the core asks nobody: one comparison per packet.
-    const gatekeeper = config.allowAnonymous ? null : createAnonymousGatekeeper(config);
-    const settings = settingsOf(config);
-    const broker = createBroker({ clock: systemClock, log, turn, random: systemRandom, journal, gatekeeper, settings });
-
-    const groups = await planListeners(config, ports);
-    const listening = await openListeners(groups, {
-      transport,
-      accept: broker.accept,
-      log,
-      command,
-      file: config.file,
-    });
-    stops.unshift(() => stopBroker(broker, listening));
-    return { listening, stop: () => stopAll(stops) };
+    await house.start();
+    return house;
   } catch (error) {
-    await stopAll(stops);
+    await house.stop();
     throw error;
   }
 }
 
-async function openTransport({ log, transportName }: StartOptions): Promise<ChosenTransport> {
-  const reports = createTransportReports(log, systemClock);
+class House implements RunningBroker {
+  readonly #options: StartOptions;
+  readonly #stops: (() => Promise<void>)[] = [];
+  readonly #security: Security;
+  #broker: Broker | null = null;
+  #set: ListenerSet | null = null;
+  #sys: SysTopics | null = null;
+  #http: HttpSide | null = null;
+  #rules: readonly ListenerSecurity[] = [];
+  #config: Config;
+  #reloadCount = 0;
+
+  constructor(options: StartOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    const { log, readFile } = options;
+    // Nobody may do anything yet: the rules come with the listeners.
+    this.#security = createSecurity({ log, readFile, listeners: [] });
+  }
+
+  get broker(): Broker {
+    if (this.#broker === null) throw new TypeError('the broker has not been started');
+    return this.#broker;
+  }
+
+  listeners(): readonly OpenListener[] {
+    return this.#set?.open ?? [];
+  }
+
+  async start(): Promise<void> {
+    const { config, log, transportName } = this.#options;
+    checkFeatures(config, log);
+    const reports = createTransportReports(log, systemClock);
+    const chosen = await openTransport(transportName, reports, log);
+    const journal = createMemoryJournal();
+    this.#stops.unshift(() => journal.close());
+
+    const { gatekeeper } = this.#security;
+    const broker = createBroker({
+      clock: systemClock,
+      log,
+      turn: chosen.turn,
+      random: systemRandom,
+      journal,
+      gatekeeper,
+      settings: settingsOf(config),
+      heapBytes: () => process.memoryUsage.rss(),
+    });
+    this.#broker = broker;
+    const set = this.#makeListenerSet(broker, chosen, reports);
+    this.#set = set;
+    const prepared = await this.#prepare(config, set);
+    await this.#commit(prepared);
+    this.#stops.unshift(() => this.#stopBroker(broker, set));
+    this.#sys?.start();
+    this.#stops.unshift(async () => this.#sys?.stop());
+  }
+
+  /**
+   * The HTTP API of local-only mode. After the start and beside it: its code takes time to load, and a port that somebody
+   * else has is no reason not to serve MQTT.
+   */
+  async openLocalHttp(): Promise<void> {
+    const { config, log, commandLine } = this.#options;
+    const http = this.#http;
+    if (config.listeners.length > 0 || http === null) return;
+    const listener = localHttpListener(config, commandLine);
+    const id = this.#set?.idOf(listener) ?? 0;
+    const { host, port } = listener;
+    try {
+      this.#security.apply(this.#security.prepare([...this.#rules, listenerRulesOf(config, listener, id)]));
+      log.write('information', `Opening http api listen socket on port ${port}.`);
+      const open = await http.listen({ host: host ?? '', port, isIpv6Only: false }, listener, id, null);
+      this.#stops.unshift(() => open.close());
+    } catch (error) {
+      log.write('notice', `The HTTP API on port ${port} is not open, everything else is: ${listenErrorText(error)}.`);
+    }
+  }
+
+  async reload(config: Config, changeLog: () => void): Promise<void> {
+    const { log } = this.#options;
+    const { broker } = this;
+    const set = this.#set;
+    if (set === null) return;
+    checkFeatures(config, log);
+    const prepared = await this.#prepare(config, set);
+    try {
+      changeLog();
+    } catch (error) {
+      await prepared.listeners.discard();
+      throw error;
+    }
+    for (const name of diffConfig(this.#config, config).needRestart) {
+      log.write('warning', `Warning: '${name}' has changed. That takes a restart: the old value stays.`);
+    }
+    this.#config = config;
+    const gone = await this.#commit(prepared);
+    broker.change(settingsOf(config));
+    this.#sys?.change(config.options.sysInterval);
+    this.#reloadCount += 1;
+    this.#dropClientsOf(broker, new Set(gone));
+    const refused = broker.operator.recheckClients();
+    if (refused > 0) log.write('notice', `${refused} connected clients were disconnected: the rules changed.`);
+  }
+
+  async stop(): Promise<void> {
+    for (const stop of this.#stops.splice(0)) await stop();
+  }
+
+  #makeListenerSet(broker: Broker, chosen: ChosenTransport, reports: TransportOptions): ListenerSet {
+    const { log, command, version, onKeyLog, config } = this.#options;
+    const { gatekeeper } = this.#security;
+    const sys = createSysTopics({
+      operator: broker.operator,
+      clock: systemClock,
+      log,
+      versionText: `mosquitto version ${MOSQUITTO_VERSION}`,
+      intervalSeconds: config.options.sysInterval,
+      memory: memoryBytes,
+      extra: createExtraTopics({ broker, version, transport: chosen.name, reloads: () => this.#reloadCount }),
+    });
+    this.#sys = sys;
+    const http = new HttpSide({
+      gatekeeper,
+      log,
+      version,
+      systree: () => sys.snapshot(),
+      listeners: () => listenerViewsOf(this.listeners()),
+    });
+    this.#http = http;
+    return new ListenerSet({
+      broker,
+      transport: chosen.transport,
+      listenTls: createTlsListen(reports, log),
+      http,
+      log,
+      command,
+      onKeyLog,
+      pskKeyOf: (listenerId, identity) => this.#security.pskKeyOf(listenerId, identity),
+    });
+  }
+
+  async #prepare(config: Config, set: ListenerSet): Promise<Prepared> {
+    const wanted = listenersOf(config, this.#options.commandLine);
+    checkPlugins([...config.plugins, ...wanted.flatMap(({ plugins }) => plugins)]);
+    const rules = wanted.map((listener) => listenerRulesOf(config, listener, set.idOf(listener)));
+    try {
+      const security = this.#security.prepare(rules);
+      return { listeners: await set.prepare(config, wanted), security, rules };
+    } catch (error) {
+      if (!(error instanceof SecurityFileError)) throw error;
+      throw new StartFailure(error.message, error.lines);
+    }
+  }
+
+  /** @returns the ids of listeners that are gone */
+  async #commit({ security, listeners, rules }: Prepared): Promise<readonly number[]> {
+    this.#security.apply(security);
+    this.#rules = rules;
+    return await listeners.commit();
+  }
+
+  /** Their rules are gone with the listener. */
+  #dropClientsOf(broker: Broker, gone: ReadonlySet<number>): void {
+    if (gone.size === 0) return;
+    for (const { identity } of [...broker.operator.clients()]) {
+      if (!gone.has(identity.listenerId)) continue;
+      broker.operator.disconnect(identity.clientId, Reason.AdministrativeAction, 'its listener was removed');
+    }
+  }
+
+  /** Nobody new comes in while those who are in are told to go. */
+  async #stopBroker(broker: Broker, set: ListenerSet): Promise<void> {
+    await set.closeAll();
+    await broker.stop();
+  }
+}
+
+/** What monitoring that reads `$SYS/broker/version` expects: the version whose behaviour this is. */
+export const MOSQUITTO_VERSION = '2.1.3';
+
+interface Prepared {
+  readonly security: ReturnType<Security['prepare']>;
+  readonly listeners: PreparedListeners;
+  readonly rules: readonly ListenerSecurity[];
+}
+
+/** What a configuration asks for and this version does not have. @throws StartFailure */
+function checkFeatures(config: Config, log: Log): void {
+  const [bridge] = config.bridges;
+  if (bridge !== undefined) {
+    const { file, line } = bridge.place;
+    throw new StartFailure(`bridge ${bridge.name}`, [
+      `Error: Bridge '${bridge.name}' is configured, and bridges are not there yet.`,
+      `Its options are right. Remove the block of ${file}:${line} to start without it.`,
+    ]);
+  }
+  if (config.options.persistence) {
+    log.write('warning', "Warning: 'persistence true' keeps everything in memory: the store on disk is not there yet.");
+    log.write('warning', 'Sessions, queued and retained messages are lost when the broker stops.');
+  }
+}
+
+function memoryBytes(): { readonly currentBytes: number } {
+  return { currentBytes: process.memoryUsage.rss() };
+}
+
+async function openTransport(transportName: string, reports: TransportOptions, log: Log): Promise<ChosenTransport> {
   try {
     const chosen = await chooseTransport(parseTransportName(transportName), reports);
     if (chosen.reason !== null) {
@@ -78,12 +290,13 @@ async function openTransport({ log, transportName }: StartOptions): Promise<Chos
   }
 }
 
-/** Nobody new comes in while those who are in are told to go. */
-async function stopBroker(broker: Broker, listening: readonly Listening[]): Promise<void> {
-  await Promise.all(listening.map((one) => one.close()));
-  await broker.stop();
-}
-
-async function stopAll(stops: readonly (() => Promise<void>)[]): Promise<void> {
-  for (const stop of stops) await stop();
+/** Made when the first listener needs it: node:tls costs 15 ms of a start. Its limits are for all listeners together. */
+function createTlsListen(reports: TransportOptions, log: Log): TlsTransport['listen'] {
+  let transport: Promise<TlsTransport> | null = null;
+  return async (at, accept, context) => {
+    transport ??= import('../transport/node/tls-transport.ts').then(({ createTlsTransport }) =>
+      createTlsTransport({ ...reports, log, clock: systemClock }),
+    );
+    return await (await transport).listen(at, accept, context);
+  };
 }

@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { BrokerRequest } from '../app/run-broker.ts';
+import type { BrokerRequest } from '../app/broker-request.ts';
 import { parseBrokerArguments } from './broker-arguments.ts';
 
-const PLAIN: BrokerRequest = { configFile: null, ports: [], isVerbose: false, isQuiet: false, isConfigTest: false };
+const PLAIN: BrokerRequest = {
+  configFile: null,
+  tlsKeyLogFile: null,
+  compat: '2.1',
+  logFormat: 'text',
+  ports: [],
+  isVerbose: false,
+  isQuiet: false,
+  isConfigTest: false,
+  isEnvironmentExpanded: false,
+};
 
 const RUNS: readonly (readonly [line: string, request: Partial<BrokerRequest>])[] = [
   ['', {}],
@@ -17,6 +27,10 @@ const RUNS: readonly (readonly [line: string, request: Partial<BrokerRequest>])[
   ['-v -q', { isVerbose: true, isQuiet: true }],
   ['--verbose --quiet', { isVerbose: true, isQuiet: true }],
   ['--test-config -c a.conf', { isConfigTest: true, configFile: 'a.conf' }],
+  ['--tls-keylog k.log', { tlsKeyLogFile: 'k.log' }],
+  ['--compat 1.6', { compat: '1.6' }],
+  ['--log-format json', { logFormat: 'json' }],
+  ['--expand-env', { isEnvironmentExpanded: true }],
   [`${'-p 1884 '.repeat(10)}`, { ports: Array.from({ length: 10 }, () => 1884) }],
 ];
 
@@ -33,9 +47,10 @@ const WRONG: readonly (readonly [line: string, message: RegExp, wantsUsage: bool
   ['-p mqtt', /^Invalid port specified \(mqtt\)\.$/, false],
   [`${'-p 1884 '.repeat(11)}`, /^Only 10 ports can be specified on the command line\.$/, false],
   ['--test-config', /^Please provide a configuration file to test\.$/, false],
-  ['-d', /not supported yet/, false],
-  ['--daemon', /not supported yet/, false],
-  ['--tls-keylog f', /not support yet/, false],
+  ['--tls-keylog', /^--tls-keylog argument given, but no file specified\.$/, false],
+  ['--compat', /^--compat must be one of: 1\.6, 2\.0, 2\.1\.$/, false],
+  ['--compat 3', /^--compat must be one of: 1\.6, 2\.0, 2\.1\.$/, false],
+  ['--log-format xml', /^--log-format must be one of: text, json\.$/, false],
 ];
 
 const words = (line: string) => line.split(' ').filter((word) => word !== '');

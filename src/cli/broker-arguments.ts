@@ -1,5 +1,11 @@
 /** The command line of the broker: Mosquitto's flags, read as it reads them. Each flag is a word of its own. */
-import type { BrokerRequest } from '../app/run-broker.ts';
+import {
+  type BrokerRequest,
+  COMPAT_VERSIONS,
+  type CompatVersion,
+  LOG_FORMATS,
+  type LogFormat,
+} from '../app/broker-request.ts';
 
 /** Ports that -p may name, as in Mosquitto. */
 const PORTS_MAX = 10;
@@ -15,69 +21,91 @@ export interface WrongArguments {
   readonly wantsUsage: boolean;
 }
 
-const NOT_YET: ReadonlyMap<string, string> = new Map([
-  ['-d', 'Running in the background (-d) is not supported yet. Use a service manager, or end the command with &.'],
-  ['--daemon', 'Running in the background (--daemon) is not supported yet. Use a service manager, or end it with &.'],
-  ['--tls-keylog', "'--tls-keylog' is a Mosquitto option that Zanzara does not support yet."],
-]);
-
 /** Reads the arguments that follow the program's name. The first wrong one ends it. */
 export function parseBrokerArguments(argv: readonly string[]): BrokerArguments {
   const ports: number[] = [];
-  const flags = { isVerbose: false, isQuiet: false, isConfigTest: false };
-  let configFile: string | null = null;
+  const flags = { isVerbose: false, isQuiet: false, isConfigTest: false, isEnvironmentExpanded: false };
+  const values: Values = { configFile: null, tlsKeyLogFile: null, compat: '2.1', logFormat: 'text' };
   for (let index = 0; index < argv.length; index++) {
     const word = argv[index] ?? '';
-    switch (word) {
-      case '-h':
-      case '--help':
-        return { kind: 'help' };
-      case '--version':
-        return { kind: 'version' };
-      case '-v':
-      case '--verbose':
-        flags.isVerbose = true;
-        break;
-      case '-q':
-      case '--quiet':
-        flags.isQuiet = true;
-        break;
-      case '--test-config':
-        flags.isConfigTest = true;
-        break;
-      case '-c':
-      case '--config-file': {
-        const file = argv[++index];
-        if (file === undefined) return wrong(`${word} argument given, but no config file specified.`);
-        configFile = file;
-        break;
-      }
-      case '-p':
-      case '--port': {
-        const refusal = takePort(ports, word, argv[++index]);
-        if (refusal !== null) return refusal;
-        break;
-      }
-      default:
-        return unknown(word);
+    const flag = FLAGS.get(word);
+    if (word === '-h' || word === '--help') return { kind: 'help' };
+    if (word === '--version') return { kind: 'version' };
+    if (flag !== undefined) {
+      flags[flag] = true;
+      continue;
     }
+    const take = TAKERS.get(word);
+    if (take === undefined) return wrong(`Unknown option '${word}'.`, true);
+    const refusal = take(values, ports, word, argv[++index]);
+    if (refusal !== null) return refusal;
   }
-  if (flags.isConfigTest && configFile === null) return wrong('Please provide a configuration file to test.');
-  return { kind: 'run', request: { configFile, ports, ...flags } };
+  if (flags.isConfigTest && values.configFile === null) return wrong('Please provide a configuration file to test.');
+  return { kind: 'run', request: { ...values, ports, ...flags } };
 }
 
-function takePort(ports: number[], word: string, text: string | undefined): WrongArguments | null {
+interface Values {
+  configFile: string | null;
+  tlsKeyLogFile: string | null;
+  compat: CompatVersion;
+  logFormat: LogFormat;
+}
+
+/** Reads the word that follows an option into `values` or `ports`. @returns why it cannot be used, or null */
+type Take = (values: Values, ports: number[], word: string, text: string | undefined) => WrongArguments | null;
+
+const FLAGS: ReadonlyMap<string, 'isVerbose' | 'isQuiet' | 'isConfigTest' | 'isEnvironmentExpanded'> = new Map([
+  ['-v', 'isVerbose'],
+  ['--verbose', 'isVerbose'],
+  ['-q', 'isQuiet'],
+  ['--quiet', 'isQuiet'],
+  ['--test-config', 'isConfigTest'],
+  ['--expand-env', 'isEnvironmentExpanded'],
+]);
+
+const takeConfigFile: Take = (values, _ports, word, text) => {
+  if (text === undefined) return wrong(`${word} argument given, but no config file specified.`);
+  values.configFile = text;
+  return null;
+};
+
+const takeKeyLog: Take = (values, _ports, word, text) => {
+  if (text === undefined) return wrong(`${word} argument given, but no file specified.`);
+  values.tlsKeyLogFile = text;
+  return null;
+};
+
+const takeCompat: Take = (values, _ports, word, text) => {
+  const version = COMPAT_VERSIONS.find((known) => known === text);
+  if (version === undefined) return wrong(`${word} must be one of: ${COMPAT_VERSIONS.join(', ')}.`);
+  values.compat = version;
+  return null;
+};
+
+const takeLogFormat: Take = (values, _ports, word, text) => {
+  const format = LOG_FORMATS.find((known) => known === text);
+  if (format === undefined) return wrong(`${word} must be one of: ${LOG_FORMATS.join(', ')}.`);
+  values.logFormat = format;
+  return null;
+};
+
+const TAKERS: ReadonlyMap<string, Take> = new Map([
+  ['-c', takeConfigFile],
+  ['--config-file', takeConfigFile],
+  ['-p', takePort],
+  ['--port', takePort],
+  ['--tls-keylog', takeKeyLog],
+  ['--compat', takeCompat],
+  ['--log-format', takeLogFormat],
+]);
+
+function takePort(_values: Values, ports: number[], word: string, text: string | undefined): WrongArguments | null {
   if (text === undefined) return wrong(`${word} argument given, but no port specified.`);
   const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
   if (port < 1 || port > 65_535) return wrong(`Invalid port specified (${text}).`);
   if (ports.length === PORTS_MAX) return wrong(`Only ${PORTS_MAX} ports can be specified on the command line.`);
   ports.push(port);
   return null;
-}
-
-function unknown(word: string): WrongArguments {
-  const later = NOT_YET.get(word);
-  return later === undefined ? wrong(`Unknown option '${word}'.`, true) : wrong(later);
 }
 
 function wrong(message: string, wantsUsage = false): WrongArguments {

@@ -1,5 +1,6 @@
 /** `zanzara [broker]`: the broker. Only a real start loads it. */
-import { createLineWriter } from '../app/line-writer.ts';
+import { createLineWriter } from '../app/log/line-writer.ts';
+import { createStartReport } from '../app/process/start-report.ts';
 import { readVersion } from '../app/version.ts';
 import { parseBrokerArguments } from './broker-arguments.ts';
 
@@ -10,11 +11,17 @@ const USAGE = `Usage: zanzara [-c FILE] [-p PORT] [-v] [-q] [--test-config]
        zanzara pub | sub [options]
 
  -c, --config-file FILE   Read the configuration (the syntax of mosquitto.conf) from FILE.
+ -d, --daemon             Run in the background. Comes back when the broker runs, or could not start.
  -p, --port PORT          Listen on PORT, for this machine only. May be given up to 10 times.
                           Ignored when the configuration defines listeners.
  -v, --verbose            Log everything, whatever the configuration says.
  -q, --quiet              Log nothing at all, whatever else is said.
      --test-config        Say whether the file given with -c is right, and end.
+     --tls-keylog FILE    Write the secrets of all TLS connections to FILE, for Wireshark. Never in production.
+     --compat VERSION     Use the defaults of Mosquitto 1.6, 2.0 or 2.1 (the default is 2.1).
+     --expand-env         Replace \${NAME} and \${NAME:-default} in the configuration by variables of the environment;
+                          where only NAME_FILE is set, by the content of that file.
+     --log-format FORMAT  text (as Mosquitto) or json (one object a line).
  -h, --help               Show this help.
      --version            Show the version.
 
@@ -26,6 +33,8 @@ Without -c it listens on 127.0.0.1 and ::1, port 1883, and needs no password.
 
 /** Runs the broker's command line. @returns the exit code */
 export async function runBrokerCommand(argv: readonly string[]): Promise<number> {
+  // Before anything may end: somebody may wait for it (-d).
+  const report = createStartReport(process.env);
   const parsed = parseBrokerArguments(argv);
   switch (parsed.kind) {
     case 'help':
@@ -39,7 +48,7 @@ export async function runBrokerCommand(argv: readonly string[]): Promise<number>
       return BAD_ARGUMENTS;
     case 'run': {
       const { runBroker } = await import('../app/run-broker.ts');
-      return await runBroker(parsed.request);
+      return await runBroker(parsed.request, report);
     }
   }
 }

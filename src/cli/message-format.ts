@@ -5,9 +5,10 @@
  *   @LETTER                                       a field of its time, as strftime; @N nanoseconds, @@ an @
  *   \LETTER                                       an escape
  */
+import { timeField } from '../base/strftime.ts';
 import type { IncomingMessage } from '../client/client-types.ts';
 import { ArgumentError } from './argument-error.ts';
-import { epochTime, isoTime, timeField } from './format-time.ts';
+import { epochTime, isoTime } from './format-time.ts';
 import { messageJson } from './message-json.ts';
 import type { MessagePrinter } from './message-printer.ts';
 

@@ -64,9 +64,12 @@ test('--test-config says whether the file is right, and opens nothing', limit, a
     configFile(context, `listener ${await takePort(context)}\n`),
   ]);
   assert.deepEqual([right.code, right.lines], [0, ['Configuration file is OK.']]);
-  const wrong = await runToEnd(context, ['--test-config', '-c', configFile(context, 'persistence true\n')]);
+  const wrong = await runToEnd(context, ['--test-config', '-c', configFile(context, 'persistense true\n')]);
   assert.equal(wrong.code, 3);
-  assert.match(wrong.lines[0] ?? '', /^Error: 'persistence true' is not ready yet/);
+  assert.match(
+    wrong.lines[0] ?? '',
+    /^Error: Unknown configuration variable 'persistense'\. Did you mean 'persistence'\?$/,
+  );
   const none = await runToEnd(context, ['--test-config']);
   assert.deepEqual([none.code, none.stderr], [3, 'Error: Please provide a configuration file to test.\n']);
 });

@@ -1,6 +1,6 @@
 /** Turns a socket that could not be opened into words: what is in the way, and what to do about it. */
 import { networkInterfaces } from 'node:os';
-import type { ListenAt } from '../base/link.ts';
+import type { ListenAt } from '../../base/link.ts';
 import { DEFAULT_PORT } from './listen-plan.ts';
 import { findPortHolder, nextFreePort, type PortHolder } from './port-holder.ts';
 
@@ -31,6 +31,25 @@ export function codeOf(error: unknown): string {
 /** The failure in the words that C programs use, Mosquitto among them. */
 export function listenErrorText(error: unknown): string {
   return TEXTS.get(codeOf(error)) ?? (error instanceof Error ? error.message : String(error));
+}
+
+/** Lines that explain why a unix socket could not be opened. */
+export function explainUnixFailure(error: unknown, path: string, place: string | null): readonly string[] {
+  const named = place === null ? '' : ` (${place})`;
+  switch (codeOf(error)) {
+    case 'EADDRINUSE':
+      return [`'${path}'${named} is there already: another program listens on it, or it is a file of another kind.`];
+    case 'EACCES':
+    case 'ENOENT':
+      return [
+        `The folder of '${path}'${named} must be there, and the user of the broker must be allowed to write to it.`,
+      ];
+    case 'EINVAL':
+    case 'ENAMETOOLONG':
+      return [`'${path}'${named} is too long for the path of a unix socket: 107 bytes at most.`];
+    default:
+      return [];
+  }
 }
 
 /** Lines that explain the failure. */
@@ -65,7 +84,7 @@ function holderLine(port: number, holder: PortHolder): string {
 }
 
 function stopLine(holder: PortHolder): string {
-  const isMosquitto = holder.kind !== 'hidden' && holder.name === 'mosquitto';
+  const isMosquitto = holder.kind === 'process' && holder.name === 'mosquitto';
   if (isMosquitto) return 'Or stop the other broker: sudo systemctl stop mosquitto.';
   return holder.kind === 'process' ? `Or stop the other process: kill ${holder.pid}` : 'Or stop the other process.';
 }

@@ -1,16 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MemoryLog } from '../../test/fixtures/memory-log.ts';
-import type { Accept, ListenAt, Listening, Transport } from '../base/link.ts';
-import { readConfig } from '../config/read-config.ts';
-import { planListeners } from './listen-plan.ts';
-import { openListeners } from './open-listeners.ts';
-import { StartFailure } from './start-failure.ts';
+import { createHarness } from '../../../test/fixtures/broker-harness.ts';
+import { gatekeeperWith } from '../../../test/fixtures/fake-gatekeeper.ts';
+import { MemoryLog } from '../../../test/fixtures/memory-log.ts';
+import type { ListenAt, Listening, UnixAddress } from '../../base/link.ts';
+import type { ConfigHost } from '../../config/config.ts';
+import { readConfig } from '../../config/read-config.ts';
+import { HttpSide } from '../http-side.ts';
+import { StartFailure } from '../start-failure.ts';
+import { listenersOf } from './listener-list.ts';
+import { ListenerSet } from './listener-set.ts';
 
-const accept: Accept = () => ({ onBytes() {}, onSent() {}, onEnd() {} });
+const NO_FILES: ConfigHost = {
+  readFile: (path) => assert.fail(`${path} was read`),
+  listFolder: (path) => assert.fail(`${path} was listed`),
+  environment: {},
+};
 
-/** A transport whose sockets open unless the table says a code for `host port`. */
-class FakeTransport implements Transport {
+/** Sockets that open unless the table says a code for `host port`. */
+class FakeSockets {
   readonly open = new Set<string>();
   readonly #failures: Readonly<Record<string, string>>;
 
@@ -18,7 +26,8 @@ class FakeTransport implements Transport {
     this.#failures = failures;
   }
 
-  async listen({ host, port }: ListenAt): Promise<Listening> {
+  async listen(at: ListenAt | UnixAddress): Promise<Listening> {
+    const { host, port } = 'path' in at ? { host: at.path, port: 0 } : at;
     const key = `${host} ${port}`;
     const code = this.#failures[key];
     if (code !== undefined) throw Object.assign(new Error(code), { code });
@@ -31,8 +40,6 @@ class FakeTransport implements Transport {
       },
     };
   }
-
-  async connect(): Promise<void> {}
 }
 
 interface Outcome {
@@ -41,21 +48,39 @@ interface Outcome {
   readonly failure: StartFailure | null;
 }
 
-async function openWith(config: string, ports: readonly number[], failures: Record<string, string>): Promise<Outcome> {
-  const parsed = readConfig(new TextEncoder().encode(config), 'plant.conf');
-  const transport = new FakeTransport(failures);
+async function openWith(
+  text: string,
+  ports: readonly number[],
+  failures: Readonly<Record<string, string>>,
+): Promise<Outcome> {
+  const config = readConfig(new TextEncoder().encode(text), 'plant.conf', NO_FILES);
+  const sockets = new FakeSockets(failures);
   const log = new MemoryLog();
-  const outcome = (failure: StartFailure | null) => {
-    return { open: [...transport.open], lines: log.lines.map(({ level, text }) => `${level} ${text}`), failure };
-  };
+  const set = new ListenerSet({
+    broker: createHarness().broker,
+    transport: { listen: (at) => sockets.listen(at), connect: async () => {} },
+    listenTls: (at) => sockets.listen(at),
+    http: new HttpSide({
+      gatekeeper: gatekeeperWith({}),
+      log,
+      version: '0',
+      systree: () => new Map(),
+      listeners: () => [],
+    }),
+    log,
+    command: 'zanzara',
+    pskKeyOf: () => null,
+    onKeyLog: null,
+  });
+  let failure: StartFailure | null = null;
   try {
-    const groups = await planListeners(parsed, ports);
-    await openListeners(groups, { transport, accept, log, command: 'zanzara', file: parsed.file });
-    return outcome(null);
+    const prepared = await set.prepare(config, listenersOf(config, { ports, compat: '2.1' }));
+    await prepared.commit();
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error;
-    return outcome(error);
+    failure = error;
   }
+  return { open: [...sockets.open], lines: log.lines.map(({ level, text: line }) => `${level} ${line}`), failure };
 }
 
 test('without a listener both loopback addresses are opened, on 1883', async () => {

@@ -1,0 +1,195 @@
+/**
+ * The listeners of a running broker, and how they change without dropping anybody.
+ *
+ * A change is made in two steps. `prepare` builds everything that may fail: new sockets, certificates, doors. Then either
+ * `commit` puts it in place, which cannot fail, or `discard` takes it back and nothing has changed. A listener is the same
+ * one as before when its port, address and path are; it keeps its sockets and its id, and what stands above its sockets
+ * is exchanged for new connections.
+ */
+import type { Accept, ListenAt, Listening, Transport, UnixAddress } from '../../base/link.ts';
+import type { Log } from '../../base/log.ts';
+import type { Config } from '../../config/config.ts';
+import type { Broker, Door } from '../../core/broker.ts';
+import type { TlsContext } from '../../transport/node/tls-context.ts';
+import type { HttpSide } from '../http-side.ts';
+import { listenerSettingsOf } from '../settings.ts';
+import { StartFailure } from '../start-failure.ts';
+import { planListener } from './listen-plan.ts';
+import { keyOf, type WantedListener } from './listener-list.ts';
+import { buildPile } from './listener-pile.ts';
+import { isTls, loadTls } from './listener-tls.ts';
+import { openSockets } from './open-sockets.ts';
+
+export interface ListenerSetParts {
+  readonly broker: Broker;
+  readonly transport: Transport;
+  /** Listens with TLS; loaded when the first listener needs it. */
+  readonly listenTls: (at: ListenAt | UnixAddress, accept: Accept, context: () => TlsContext) => Promise<Listening>;
+  readonly http: HttpSide;
+  readonly log: Log;
+  readonly command: string;
+  readonly pskKeyOf: (listenerId: number, identity: string) => Uint8Array | null;
+  readonly onKeyLog: ((line: Uint8Array) => void) | null;
+}
+
+/** One listener that is open. */
+export interface OpenListener {
+  readonly id: number;
+  readonly config: WantedListener;
+  readonly listening: readonly Listening[];
+}
+
+/** What stands above a listener's sockets; exchanged by a reload. */
+interface Upper {
+  accept: Accept;
+  tls: TlsContext | null;
+}
+
+interface Kept extends OpenListener {
+  readonly door: Door | null;
+  readonly upper: Upper;
+}
+
+/** A change that is ready. */
+export interface PreparedListeners {
+  /** Puts it in place; the listeners that are gone stop accepting. @returns the ids of those */
+  commit(): Promise<readonly number[]>;
+  /** Closes what was opened for it. */
+  discard(): Promise<void>;
+}
+
+/** Listens for nobody: a listener whose rules are not in force yet. */
+const REFUSE: Accept = (link) => {
+  link.destroy();
+  return { onBytes() {}, onSent() {}, onEnd() {} };
+};
+
+export class ListenerSet {
+  readonly #parts: ListenerSetParts;
+  readonly #ids = new Map<string, number>();
+  #open: readonly Kept[] = [];
+
+  constructor(parts: ListenerSetParts) {
+    this.#parts = parts;
+  }
+
+  get open(): readonly OpenListener[] {
+    return this.#open;
+  }
+
+  /** The id of a listener: the same for the same port, address and path, for the life of the process. */
+  idOf(config: WantedListener): number {
+    const key = keyOf(config);
+    const known = this.#ids.get(key);
+    if (known !== undefined) return known;
+    const id = this.#ids.size + 1;
+    this.#ids.set(key, id);
+    return id;
+  }
+
+  /** @throws StartFailure when something cannot be had; nothing has changed then */
+  async prepare(config: Config, listeners: readonly WantedListener[]): Promise<PreparedListeners> {
+    const fresh: Kept[] = [];
+    const changes: (() => void)[] = [];
+    const next: Kept[] = [];
+    const discard = async (): Promise<void> => {
+      await Promise.all(fresh.flatMap(({ listening }) => listening.map((one) => one.close())));
+    };
+    try {
+      for (const listener of listeners) {
+        const before = this.#open.find(({ config: other }) => keyOf(other) === keyOf(listener));
+        if (before !== undefined && !isSameKind(before.config, listener)) throw needsRestart(listener);
+        const kept = before ?? (await this.#openNew(config, listener));
+        if (before === undefined) fresh.push(kept);
+        const change = await this.#prepareUpper(config, listener, kept);
+        changes.push(change);
+        next.push({ ...kept, config: listener });
+      }
+    } catch (error) {
+      await discard();
+      throw error;
+    }
+    return { commit: () => this.#commit(next, changes), discard };
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.all(this.#open.flatMap(({ listening }) => listening.map((one) => one.close())));
+    this.#open = [];
+  }
+
+  async #commit(next: readonly Kept[], changes: readonly (() => void)[]): Promise<readonly number[]> {
+    const gone = this.#open.filter(({ listening }) => !next.some((one) => one.listening === listening));
+    for (const change of changes) change();
+    this.#open = next;
+    await Promise.all(gone.flatMap(({ listening }) => listening.map((one) => one.close())));
+    return gone.map(({ id }) => id).filter((id) => !next.some((one) => one.id === id));
+  }
+
+  /** Builds what stands above the sockets. @returns what puts it in place */
+  async #prepareUpper(config: Config, listener: WantedListener, { id, door, upper }: Kept): Promise<() => void> {
+    const { log, pskKeyOf, onKeyLog } = this.#parts;
+    const tls = isTls(listener)
+      ? await loadTls(listener, { log, onKeyLog, pskKeyOf: (identity) => pskKeyOf(id, identity) })
+      : null;
+    if (door === null) {
+      return () => {
+        upper.tls = tls;
+      };
+    }
+    const headerBytesMax = config.options.packetBufferSize;
+    const accept = await buildPile(listener, { accept: door.accept, log, headerBytesMax });
+    const settings = listenerSettingsOf(listener, id);
+    return () => {
+      door.change(settings);
+      upper.tls = tls;
+      upper.accept = accept;
+    };
+  }
+
+  async #openNew(config: Config, listener: WantedListener): Promise<Kept> {
+    const { broker, transport, listenTls, http, log, command } = this.#parts;
+    const id = this.idOf(listener);
+    const upper: Upper = { accept: REFUSE, tls: null };
+    const isHttp = listener.options.protocol === 'http_api';
+    const door = isHttp ? null : broker.openDoor(listenerSettingsOf(listener, id));
+    const accept: Accept = (link) => upper.accept(link);
+    const context = (): TlsContext => {
+      if (upper.tls === null) throw new StartFailure('a connection before the certificate', []);
+      return upper.tls;
+    };
+    const listen = (at: ListenAt | UnixAddress): Promise<Listening> => {
+      if (isHttp) return http.listen(at, listener, id, isTls(listener) ? context : null);
+      return isTls(listener) ? listenTls(at, accept, context) : transport.listen(at, accept);
+    };
+    const group = await planListener(requestOf(config, listener));
+    const listening = await openSockets(group, { listen, kind: isHttp ? 'http api' : 'mqtt', log, command });
+    return { id, config: listener, door, upper, listening };
+  }
+}
+
+/** Whether the sockets can stay: the rest can be exchanged above them. */
+function isSameKind(one: WantedListener, two: WantedListener): boolean {
+  return isTls(one) === isTls(two) && (one.options.protocol === 'http_api') === (two.options.protocol === 'http_api');
+}
+
+/** Its sockets would have to be closed and opened again, and might not come back. */
+function needsRestart({ port, path, place }: WantedListener): StartFailure {
+  return new StartFailure(`listener ${path ?? port} changes its kind`, [
+    `Error: Listener ${path ?? port} (${place.file}:${place.line}) changes between plain, TLS and http_api.`,
+    'That needs a restart; or configure it on another port, which a reload can add.',
+  ]);
+}
+
+function requestOf(config: Config, listener: WantedListener): Parameters<typeof planListener>[0] {
+  const { port, host, path, place, options, isLocalOnly } = listener;
+  return {
+    port,
+    host,
+    path,
+    bindInterface: options.bindInterface,
+    socketDomain: options.socketDomain,
+    hasNoDelay: config.options.setTcpNodelay,
+    isLocalOnly,
+    place: place.line === 0 ? null : `${place.file}:${place.line}`,
+  };
+}
