@@ -8,12 +8,18 @@ const LOCAL: FirstMinute = {
     { host: '127.0.0.1', port: 1883 },
     { host: '::1', port: 1883 },
   ],
+  open: [
+    { host: '127.0.0.1', port: 1883 },
+    { host: '::1', port: 1883 },
+  ],
   file: null,
   allowAnonymous: true,
+  hasUsers: false,
 };
 
 function text(change: Partial<FirstMinute>): string {
-  const lines = firstMinuteLines({ ...LOCAL, ...change });
+  const open = change.listening ?? LOCAL.open;
+  const lines = firstMinuteLines({ ...LOCAL, open, ...change });
   assert.ok(lines.length <= 10, `${lines.length} lines`);
   for (const line of lines) assert.ok(line.length <= 120, line);
   return lines.join('\n');
@@ -75,4 +81,20 @@ test('on an address of the network there is no command that would reach it witho
 test('the line that opens it names the port that is in use', () => {
   const listening = [{ host: '127.0.0.1', port: 1884 }];
   assert.match(text({ listening }), /^ {4}listener 1884$/m);
+});
+
+test('with users and without anybody else nothing is to paste that would be refused', () => {
+  const users = { file: 'plant.conf', allowAnonymous: false, hasUsers: true, open: [] };
+  const local = text(users);
+  assert.match(local, /Only this machine can reach it\.\nIts users may connect\./);
+  assert.doesNotMatch(local, /To open it|Try it/);
+  const shown = text({ ...users, listening: OPEN });
+  assert.match(shown, /Other machines can reach it\.\nIts users may connect\./);
+  assert.doesNotMatch(shown, /Try it/);
+});
+
+test('what to paste goes to a listener without TLS', () => {
+  const plain = { host: '127.0.0.1', port: 1883 };
+  const shown = text({ listening: [{ host: '0.0.0.0', port: 8883 }, plain], open: [plain], file: 'plant.conf' });
+  assert.match(shown, /zanzara sub -t/);
 });

@@ -9,9 +9,13 @@ export interface FirstMinute {
   readonly command: string;
   /** At least one. */
   readonly listening: readonly { readonly host: string; readonly port: number }[];
+  /** Those of them where a client comes in that has nothing: no TLS, no user name. */
+  readonly open: FirstMinute['listening'];
   /** The configuration file; null = none. */
   readonly file: string | null;
   readonly allowAnonymous: boolean;
+  /** There are passwords, or names out of certificates and keys. */
+  readonly hasUsers: boolean;
 }
 
 /** The block, a line each. */
@@ -19,26 +23,30 @@ export function firstMinuteLines(minute: FirstMinute): readonly string[] {
   return ['', ...reachLines(minute), ...tryLines(minute), ''];
 }
 
-function reachLines({ command, listening, file, allowAnonymous }: FirstMinute): readonly string[] {
+function reachLines(minute: FirstMinute): readonly string[] {
+  const { command, listening, file, hasUsers } = minute;
   const where = `Zanzara listens on ${placesText(listening)}.`;
-  if (!listening.every(({ host }) => isLoopback(host))) {
-    const who = allowAnonymous
-      ? 'Everybody who reaches it may connect.'
-      : 'Clients are refused: allow_anonymous is false.';
-    return [`${where} Other machines can reach it.`, who];
-  }
-  const who = allowAnonymous ? '' : ' Clients are refused: allow_anonymous is false.';
+  if (!listening.every(({ host }) => isLoopback(host)))
+    return [`${where} Other machines can reach it.`, whoText(minute)];
+  const reach = `${where} Only this machine can reach it.`;
+  // Who has users knows how to open it, and would not want everybody.
+  if (hasUsers) return [reach, whoText(minute)];
   const put = file === null ? 'put these two lines into a file' : `put these two lines into ${file}`;
   return [
-    `${where} Only this machine can reach it.${who}`,
+    minute.allowAnonymous ? reach : `${reach} ${whoText(minute)}`,
     `To open it to everybody on your network, ${put} and start ${command} -c ${file ?? 'FILE'}:`,
     `    listener ${listening[0]?.port ?? DEFAULT_PORT}`,
     '    allow_anonymous true',
   ];
 }
 
-function tryLines({ command, listening }: FirstMinute): readonly string[] {
-  const port = tryPort(listening);
+function whoText({ allowAnonymous, hasUsers }: FirstMinute): string {
+  if (allowAnonymous) return 'Everybody who reaches it may connect.';
+  return hasUsers ? 'Its users may connect.' : 'Clients are refused: allow_anonymous is false.';
+}
+
+function tryLines({ command, open }: FirstMinute): readonly string[] {
+  const port = tryPort(open);
   if (port === null) return [];
   const at = port === DEFAULT_PORT ? '' : ` -p ${port}`;
   return [

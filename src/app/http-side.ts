@@ -27,10 +27,10 @@ export class HttpSide {
     this.#parts = parts;
   }
 
-  /** Opens the HTTP API of one listener. `context` null = without TLS. */
+  /** Opens the HTTP API of one listener, which a reload may change. `context` null = without TLS. */
   async listen(
     at: ListenAt | UnixAddress,
-    listener: ListenerConfig,
+    listener: () => ListenerConfig,
     listenerId: number,
     context: (() => TlsContext) | null,
   ): Promise<Listening> {
@@ -41,7 +41,9 @@ export class HttpSide {
       listeners,
       systree,
       version,
-      httpDir: listener.options.httpDir,
+      get httpDir() {
+        return listener().options.httpDir;
+      },
       tls: context,
       log,
       onFault: (error) => writeDefect(log, error),

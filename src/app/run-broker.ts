@@ -2,14 +2,17 @@
  * The broker as a process: configuration, user, log, start, signals, end. What Mosquitto's users and scripts rely on
  * stands here: the order of the log lines, the signals, the exit codes.
  */
+import { flushCompileCache } from 'node:module';
 import { constants } from 'node:os';
-import { LOG_LEVELS } from '../base/log.ts';
+import { LOG_LEVELS, type Log } from '../base/log.ts';
 import type { Config } from '../config/config.ts';
 import { systemClock } from '../transport/node/node-clock.ts';
 import type { BrokerRequest } from './broker-request.ts';
 import { commandName } from './command-name.ts';
 import { writeDefect } from './defect.ts';
 import { firstMinuteLines } from './first-minute.ts';
+import { hasUsers } from './listeners/listener-rules.ts';
+import { isTls } from './listeners/listener-tls.ts';
 import { type LoadedConfig, loadConfig } from './load-config.ts';
 import { type BrokerLog, createBrokerLog } from './log/broker-log.ts';
 import { LogFileError } from './log/file-destination.ts';
@@ -25,7 +28,7 @@ import { switchUser } from './process/switch-user.ts';
 import { createSystemdNotifier, type SystemdNotifier } from './process/systemd-notifier.ts';
 import { applyUmask } from './process/umask.ts';
 import { watchSignals } from './process/watch-signals.ts';
-import { type RunningBroker, startBroker } from './start-broker.ts';
+import { checkFeatures, type RunningBroker, startBroker } from './start-broker.ts';
 import { StartFailure } from './start-failure.ts';
 import { subscriptionTreeText } from './subscription-tree-text.ts';
 import { PACKAGE_ROOT, readVersion } from './version.ts';
@@ -70,12 +73,24 @@ async function judge(request: BrokerRequest, loaded: LoadedConfig): Promise<numb
   if (loaded.kind === 'failed') {
     for (const line of loaded.lines) log.write('error', line);
     log.write('information', `zanzara version ${readVersion()} terminating`);
-  } else {
-    for (const { level, text } of loaded.config.notes) log.write(level, text);
-    log.write('information', 'Configuration file is OK.');
   }
+  const code = loaded.kind === 'failed' ? ExitCode.BadArguments : judgeConfig(loaded.config, log);
   await log.close();
-  return loaded.kind === 'failed' ? ExitCode.BadArguments : ExitCode.Clean;
+  return code;
+}
+
+/** What the start would say of a configuration that was read; files beside it are not looked at. */
+function judgeConfig(config: Config, log: Log): number {
+  for (const { level, text } of config.notes) log.write(level, text);
+  try {
+    checkFeatures(config, log);
+  } catch (error) {
+    if (!(error instanceof StartFailure)) throw error;
+    for (const line of error.lines) log.write('error', line);
+    return ExitCode.StartFailed;
+  }
+  log.write('information', 'Configuration file is OK.');
+  return ExitCode.Clean;
 }
 
 /** One broker that runs, from the switch of the user to the end. */
@@ -90,8 +105,10 @@ class Process {
   #config: Config;
   #running: RunningBroker | null = null;
   #isStopping = false;
-  /** Reloads that were asked for while one was under way count as one. */
-  #reload: 'none' | 'running' | 'again' = 'none';
+  /** Reloads that were asked for while one was under way count as one. The start is one: it reads everything. */
+  #reload: 'none' | 'running' | 'again' = 'running';
+  /** Resolves when the last reload is over. */
+  #reloaded: Promise<void> = Promise.resolve();
 
   /** @throws StartFailure */
   constructor(request: BrokerRequest, config: Config, report: StartReport) {
@@ -100,6 +117,8 @@ class Process {
     this.#report = report;
     applyUmask(process.env);
     const { pidFile, user } = config.options;
+    // The user that the broker then is may not write where the compiled code is kept for the next start.
+    if (process.geteuid?.() === 0) flushCompileCache();
     const warnings = switchUser({ user, environment: process.env });
     // Not before: the user that the broker then is has to be able to remove it.
     this.#pidFile = pidFile === null ? null : writePidFile(pidFile);
@@ -125,11 +144,17 @@ class Process {
       return ExitCode.StartFailed;
     }
     this.#log.write('information', `zanzara version ${this.#version} running`);
+    // The line stands in the log file at the end of this turn: whoever started us with -d finds it there.
+    await new Promise((resolve) => setImmediate(resolve));
     this.#report.running();
     this.#systemd.ready();
     await this.#running.openLocalHttp().catch((error: unknown) => writeDefect(this.#log, error));
     this.#showFirstMinute(command, this.#running);
+    if (this.#isReloadAskedAgain()) this.#reloaded = this.#reloadAll();
+    else this.#reload = 'none';
     await this.#stopAsked.promise;
+    // It would open listeners that nobody closes.
+    await this.#reloaded;
     this.#systemd.stopping();
     this.#log.write('information', `zanzara version ${this.#version} terminating`);
     await withLiveProcess(this.#running.stop());
@@ -189,11 +214,17 @@ class Process {
   #showFirstMinute(command: string, running: RunningBroker): void {
     const { file } = this.#config;
     if (this.#request.isQuiet || this.#report.isDaemon || !(process.stderr.isTTY || file === null)) return;
-    const listeners = running.listeners().filter(({ config }) => config.options.protocol === 'mqtt');
-    const listening = listeners.flatMap((listener) => listener.listening).filter(({ port }) => port > 0);
-    if (listening.length === 0) return;
-    const allowAnonymous = listeners.some(({ config }) => config.security.allowAnonymous);
-    const lines = firstMinuteLines({ command, listening, file, allowAnonymous });
+    const listeners = running.listeners().filter(({ config }) => config.options.protocol === 'mqtt' && config.port > 0);
+    if (listeners.length === 0) return;
+    const placesOf = (some: typeof listeners) => some.flatMap(({ listening }) => listening);
+    const lines = firstMinuteLines({
+      command,
+      listening: placesOf(listeners),
+      open: placesOf(listeners.filter(({ config }) => config.security.allowAnonymous && !isTls(config))),
+      file,
+      allowAnonymous: listeners.some(({ config }) => config.security.allowAnonymous),
+      hasUsers: listeners.some(({ config }) => hasUsers(this.#config, config)),
+    });
     createLineWriter(process.stderr)(`${lines.join('\n')}\n`);
   }
 
@@ -233,9 +264,10 @@ class Process {
       this.#log.write('notice', 'There is no configuration file to read again.');
       return;
     }
+    if (this.#isStopping) return;
     const isBusy = this.#reload !== 'none';
     this.#reload = isBusy ? 'again' : 'running';
-    if (!isBusy) void this.#reloadAll();
+    if (!isBusy) this.#reloaded = this.#reloadAll();
   }
 
   async #reloadAll(): Promise<void> {
@@ -245,11 +277,11 @@ class Process {
       await this.#reloadOnce();
     } while (this.#isReloadAskedAgain());
     this.#reload = 'none';
-    this.#systemd.ready();
+    if (!this.#isStopping) this.#systemd.ready();
   }
 
   #isReloadAskedAgain(): boolean {
-    return this.#reload === 'again';
+    return this.#reload === 'again' && !this.#isStopping;
   }
 
   /** Changes everything or nothing. */

@@ -5,9 +5,11 @@
  * A reload prepares everything that may fail and then puts all of it in place at once; what cannot be prepared leaves the
  * broker as it was. Unlike Mosquitto, which ends over a broken password file, it goes on with the rules in force.
  */
+import type { Listening } from '../base/link.ts';
 import type { Log } from '../base/log.ts';
-import type { Config } from '../config/config.ts';
+import type { Config, PluginConfig } from '../config/config.ts';
 import { diffConfig } from '../config/diff-config.ts';
+import { knownPlugin } from '../config/known-plugin.ts';
 import { type Broker, createBroker } from '../core/broker.ts';
 import { createMemoryJournal } from '../modules/persistence/index.ts';
 import { createSecurity, type ListenerSecurity, type Security, SecurityFileError } from '../modules/security/index.ts';
@@ -79,12 +81,12 @@ class House implements RunningBroker {
   #sys: SysTopics | null = null;
   #http: HttpSide | null = null;
   #rules: readonly ListenerSecurity[] = [];
-  #config: Config;
+  /** The HTTP API of local-only mode, while it is open. */
+  #localHttp: Listening | null = null;
   #reloadCount = 0;
 
   constructor(options: StartOptions) {
     this.#options = options;
-    this.#config = options.config;
     const { log, readFile } = options;
     // Nobody may do anything yet: the rules come with the listeners.
     this.#security = createSecurity({ log, readFile, listeners: [] });
@@ -142,8 +144,8 @@ class House implements RunningBroker {
     try {
       this.#security.apply(this.#security.prepare([...this.#rules, listenerRulesOf(config, listener, id)]));
       log.write('information', `Opening http api listen socket on port ${port}.`);
-      const open = await http.listen({ host: host ?? '', port, isIpv6Only: false }, listener, id, null);
-      this.#stops.unshift(() => open.close());
+      this.#localHttp = await http.listen({ host: host ?? '', port, isIpv6Only: false }, () => listener, id, null);
+      this.#stops.unshift(() => this.#closeLocalHttp());
     } catch (error) {
       log.write('notice', `The HTTP API on port ${port} is not open, everything else is: ${listenErrorText(error)}.`);
     }
@@ -162,11 +164,12 @@ class House implements RunningBroker {
       await prepared.listeners.discard();
       throw error;
     }
-    for (const name of diffConfig(this.#config, config).needRestart) {
+    // Against the start: what takes a restart is in force as it was then.
+    for (const name of diffConfig(this.#options.config, config).needRestart) {
       log.write('warning', `Warning: '${name}' has changed. That takes a restart: the old value stays.`);
     }
-    this.#config = config;
     const gone = await this.#commit(prepared);
+    if (config.listeners.length > 0) await this.#closeLocalHttp();
     broker.change(settingsOf(config));
     this.#sys?.change(config.options.sysInterval);
     this.#reloadCount += 1;
@@ -213,9 +216,11 @@ class House implements RunningBroker {
   }
 
   async #prepare(config: Config, set: ListenerSet): Promise<Prepared> {
-    const wanted = listenersOf(config, this.#options.commandLine);
-    checkPlugins([...config.plugins, ...wanted.flatMap(({ plugins }) => plugins)]);
-    const rules = wanted.map((listener) => listenerRulesOf(config, listener, set.idOf(listener)));
+    const { commandLine } = this.#options;
+    const wanted = listenersOf(config, commandLine);
+    const hasLocalHttp = this.#localHttp !== null && config.listeners.length === 0;
+    const ruled = hasLocalHttp ? [...wanted, localHttpListener(config, commandLine)] : wanted;
+    const rules = ruled.map((listener) => listenerRulesOf(config, listener, set.idOf(listener)));
     try {
       const security = this.#security.prepare(rules);
       return { listeners: await set.prepare(config, wanted), security, rules };
@@ -241,6 +246,12 @@ class House implements RunningBroker {
     }
   }
 
+  async #closeLocalHttp(): Promise<void> {
+    const open = this.#localHttp;
+    this.#localHttp = null;
+    await open?.close();
+  }
+
   /** Nobody new comes in while those who are in are told to go. */
   async #stopBroker(broker: Broker, set: ListenerSet): Promise<void> {
     await set.closeAll();
@@ -258,7 +269,8 @@ interface Prepared {
 }
 
 /** What a configuration asks for and this version does not have. @throws StartFailure */
-function checkFeatures(config: Config, log: Log): void {
+export function checkFeatures(config: Config, log: Log): void {
+  checkPlugins([...config.plugins, ...config.listeners.flatMap(({ plugins }) => plugins)]);
   const [bridge] = config.bridges;
   if (bridge !== undefined) {
     const { file, line } = bridge.place;
@@ -271,6 +283,27 @@ function checkFeatures(config: Config, log: Log): void {
     log.write('warning', "Warning: 'persistence true' keeps everything in memory: the store on disk is not there yet.");
     log.write('warning', 'Sessions, queued and retained messages are lost when the broker stops.');
   }
+  if (config.options.enableControlApi) {
+    log.write(
+      'warning',
+      "Warning: 'enable_control_api true': $CONTROL/broker/v1 is not there yet and does not answer.",
+    );
+  }
+  if (config.options.checkRetainSource && hasAclFile(config)) {
+    const text = 'retained messages are delivered even when their publisher may not publish them any more';
+    log.write('warning', `Warning: 'check_retain_source true' is not there yet: ${text}.`);
+    log.write('warning', "Say 'check_retain_source false' if that is what you want.");
+  }
+}
+
+/** Where nobody loses rights, nothing has to be held back. */
+function hasAclFile({ security, plugins, listeners }: Config): boolean {
+  if (security.aclFile !== null || plugins.some(isAclPlugin)) return true;
+  return listeners.some((listener) => listener.security.aclFile !== null || listener.plugins.some(isAclPlugin));
+}
+
+function isAclPlugin({ path }: PluginConfig): boolean {
+  return knownPlugin(path) === 'acl-file';
 }
 
 function memoryBytes(): { readonly currentBytes: number } {

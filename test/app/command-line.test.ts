@@ -70,6 +70,10 @@ test('--test-config says whether the file is right, and opens nothing', limit, a
     wrong.lines[0] ?? '',
     /^Error: Unknown configuration variable 'persistense'\. Did you mean 'persistence'\?$/,
   );
+  const bridge = configFile(context, 'connection cloud\naddress 192.0.2.7\ntopic #\n');
+  const missing = await runToEnd(context, ['--test-config', '-c', bridge]);
+  assert.equal(missing.code, 1);
+  assert.match(missing.lines.join('\n'), /^Error: Bridge 'cloud' is configured, and bridges are not there yet\./);
   const none = await runToEnd(context, ['--test-config']);
   assert.deepEqual([none.code, none.stderr], [3, 'Error: Please provide a configuration file to test.\n']);
 });

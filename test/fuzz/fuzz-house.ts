@@ -1,4 +1,5 @@
 /** A broker for a fuzz run: settings, rights and journal drawn by chance, all limits small so that they are reached. */
+import type { ListenerSettings } from '../../src/core/model/listener.ts';
 import type { BrokerSettings } from '../../src/core/model/settings.ts';
 import type { AuthenticateAnswer, ConnectRequest, EnhancedStep, Gatekeeper, Journal } from '../../src/core/ports.ts';
 import { createMemoryJournal } from '../../src/modules/persistence/memory-journal.ts';
@@ -14,18 +15,14 @@ export const SESSION_SECONDS_MAX = 1000;
 export interface FuzzHouse {
   readonly house: Harness;
   readonly settings: BrokerSettingsOfRun;
+  readonly listener: Pick<ListenerSettings, 'maxQos'>;
   /** Null: everything is durable at once. */
   readonly journal: SlowJournal | null;
 }
 
 type BrokerSettingsOfRun = Pick<
   BrokerSettings,
-  | 'maxQueuedMessages'
-  | 'maxInflightMessages'
-  | 'maxQos'
-  | 'maxKeepAlive'
-  | 'outboxBytesMax'
-  | 'subscriptionsPerSessionMax'
+  'maxQueuedMessages' | 'maxInflightMessages' | 'maxKeepAlive' | 'outboxBytesMax' | 'subscriptionsPerSessionMax'
 >;
 
 export function createFuzzHouse(chance: Chance): FuzzHouse {
@@ -37,12 +34,8 @@ export function createFuzzHouse(chance: Chance): FuzzHouse {
     queueQos0Messages: chance.percent(30),
     maxPacketSize: chance.pick([0, 4000, 2_000_000]),
     maxKeepAlive: chance.pick([0, 0, 30]),
-    maxQos: chance.pick([2, 2, 2, 1, 0] as const),
     retainAvailable: chance.percent(90),
-    maxTopicAlias: chance.pick([0, 2, 10]),
-    maxTopicAliasBroker: chance.pick([0, 2, 10]),
     allowDuplicateMessages: chance.percent(60),
-    allowZeroLengthClientId: chance.percent(80),
     persistentClientExpirationSeconds: SESSION_SECONDS_MAX,
     connectDeadlineMs: 30_000,
     outboxHighBytes: chance.pick([500, 4000, 256 * 1024]),
@@ -50,10 +43,16 @@ export function createFuzzHouse(chance: Chance): FuzzHouse {
     stalledWriteMs: 60_000,
     subscriptionsPerSessionMax: chance.pick([2, 8, 200_000]),
   };
+  const listener = {
+    maxQos: chance.pick([2, 2, 2, 1, 0] as const),
+    maxTopicAlias: chance.pick([0, 2, 10]),
+    maxTopicAliasBroker: chance.pick([0, 2, 10]),
+    allowZeroLengthClientId: chance.percent(80),
+  };
   const journal = chance.percent(30) ? new SlowJournal() : null;
   const used: Journal = journal ?? createMemoryJournal();
-  const house = createHarness({ settings, gatekeeper: createGatekeeper(chance), journal: used });
-  return { house, settings, journal };
+  const house = createHarness({ settings, listener, gatekeeper: createGatekeeper(chance), journal: used });
+  return { house, settings, listener, journal };
 }
 
 /** Nobody; one that answers at once; one that answers later. All refuse the same. */

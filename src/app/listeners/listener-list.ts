@@ -19,6 +19,8 @@ export interface CommandLine {
   /** Those of -p; not used when the configuration has listeners. */
   readonly ports: readonly number[];
   readonly compat: CompatVersion;
+  /** Where the HTTP API of local-only mode is opened; only tests have another port than 9883. */
+  readonly localHttpPort?: number;
 }
 
 export function listenersOf(config: Config, { ports, compat }: CommandLine): readonly WantedListener[] {
@@ -28,8 +30,11 @@ export function listenersOf(config: Config, { ports, compat }: CommandLine): rea
 }
 
 /** The HTTP API of a broker without listeners: for this machine only. */
-export function localHttpListener(config: Config, { compat }: CommandLine): WantedListener {
-  const listener = localListener(config, compat, { port: LOCAL_HTTP_PORT, host: '127.0.0.1', protocol: 'http_api' });
+export function localHttpListener(
+  config: Config,
+  { compat, localHttpPort = LOCAL_HTTP_PORT }: CommandLine,
+): WantedListener {
+  const listener = localListener(config, compat, { port: localHttpPort, host: '127.0.0.1', protocol: 'http_api' });
   return { ...listener, isLocalOnly: false };
 }
 

@@ -24,6 +24,12 @@ export function listenerRulesOf(config: Config, listener: ListenerConfig, listen
   };
 }
 
+/** Whether there is anybody whom a listener without `allow_anonymous` lets in. */
+export function hasUsers(config: Config, { options, security, plugins }: ListenerConfig): boolean {
+  if (options.useIdentityAsUsername || options.useSubjectAsUsername || security.passwordFile !== null) return true;
+  return [...config.plugins, ...plugins].some(({ path }) => knownPlugin(path) === 'password-file');
+}
+
 /** @throws StartFailure when a plugin line names what Zanzara does not have */
 export function checkPlugins(plugins: readonly PluginConfig[]): void {
   for (const plugin of plugins) {

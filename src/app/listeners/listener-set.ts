@@ -41,6 +41,7 @@ export interface OpenListener {
 
 /** What stands above a listener's sockets; exchanged by a reload. */
 interface Upper {
+  config: WantedListener;
   accept: Accept;
   tls: TlsContext | null;
 }
@@ -133,6 +134,7 @@ export class ListenerSet {
       : null;
     if (door === null) {
       return () => {
+        upper.config = listener;
         upper.tls = tls;
       };
     }
@@ -141,6 +143,7 @@ export class ListenerSet {
     const settings = listenerSettingsOf(listener, id);
     return () => {
       door.change(settings);
+      upper.config = listener;
       upper.tls = tls;
       upper.accept = accept;
     };
@@ -149,7 +152,7 @@ export class ListenerSet {
   async #openNew(config: Config, listener: WantedListener): Promise<Kept> {
     const { broker, transport, listenTls, http, log, command } = this.#parts;
     const id = this.idOf(listener);
-    const upper: Upper = { accept: REFUSE, tls: null };
+    const upper: Upper = { config: listener, accept: REFUSE, tls: null };
     const isHttp = listener.options.protocol === 'http_api';
     const door = isHttp ? null : broker.openDoor(listenerSettingsOf(listener, id));
     const accept: Accept = (link) => upper.accept(link);
@@ -158,7 +161,7 @@ export class ListenerSet {
       return upper.tls;
     };
     const listen = (at: ListenAt | UnixAddress): Promise<Listening> => {
-      if (isHttp) return http.listen(at, listener, id, isTls(listener) ? context : null);
+      if (isHttp) return http.listen(at, () => upper.config, id, isTls(listener) ? context : null);
       return isTls(listener) ? listenTls(at, accept, context) : transport.listen(at, accept);
     };
     const group = await planListener(requestOf(config, listener));

@@ -40,7 +40,10 @@ export async function loadTls(listener: ListenerConfig, parts: ListenerTlsParts)
   } catch (error) {
     if (!(error instanceof TlsSetupError)) throw error;
     const { file, line } = listener.place;
-    throw new StartFailure(error.message, [...error.lines, `The listener is that of ${file}:${line}.`]);
+    throw new StartFailure(error.lines[0] ?? error.message, [
+      ...error.lines,
+      `The listener is that of ${file}:${line}.`,
+    ]);
   }
 }
 

@@ -57,7 +57,7 @@ export const GENERAL_OPTIONS = [
     type: { kind: 'boolean' },
     default: true,
     isReloaded: true,
-    text: 'Whether a retained message is held back when its publisher has lost the right to publish it.',
+    text: 'Whether a retained message is held back when its publisher has lost the right to publish it. Not there yet: none is held back, and a warning says so where there is an ACL file.',
   },
   {
     name: 'clientid_prefixes',
@@ -76,15 +76,15 @@ export const GENERAL_OPTIONS = [
     type: { kind: 'boolean' },
     default: false,
     isReloaded: true,
-    text: 'Whether the topic `$CONTROL/broker/v1` answers questions about listeners and plugins.',
+    text: 'Whether the topic `$CONTROL/broker/v1` answers questions about listeners and plugins. Not there yet: a warning says so.',
   },
   {
     name: 'set_tcp_nodelay',
     scope: 'global',
     type: { kind: 'boolean' },
     default: false,
-    isReloaded: true,
-    text: "Whether small packets are sent at once, without Nagle's algorithm.",
+    isReloaded: false,
+    text: "Whether small packets are sent at once, without Nagle's algorithm. A listener keeps what it was opened with.",
   },
   {
     name: 'sys_interval',

@@ -17,6 +17,7 @@ import { writeU16 } from '../../protocol/write.ts';
 import type { Message } from '../model/message.ts';
 import { NO_BYTES } from '../model/message.ts';
 import { type MountPoint, unmountTopic } from '../model/mount-point.ts';
+import type { BrokerSettings } from '../model/settings.ts';
 import type { Counters, Ticket } from '../ports.ts';
 import type { Durability, Waiter } from './durability.ts';
 import { type FrameMemo, packetIdAt } from './frame-memo.ts';
@@ -32,7 +33,8 @@ export interface ChannelParts {
   readonly durability: Durability;
   readonly counters: Counters;
   readonly log: Log;
-  readonly outboxHighBytes: number;
+  /** Those in force now: a reload exchanges them, so they are read at each use. */
+  readonly settings: BrokerSettings;
   readonly monotonicMs: () => number;
   /** The PUBLISH being encoded. */
   readonly fields: PublishFields;
@@ -114,7 +116,8 @@ export class Channel implements OutboxOwner, Waiter {
 
   /** True while the peer takes its bytes more slowly than they come: messages wait in the session instead. */
   get isCongested(): boolean {
-    return this.#outbox !== null && this.#outbox.stuckBytes > this.#parts.outboxHighBytes;
+    const { stuckBytes } = this;
+    return stuckBytes > 0 && stuckBytes > this.#parts.settings.outboxHighBytes;
   }
 
   /** Bytes appended that the peer's socket has not taken. */

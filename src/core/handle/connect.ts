@@ -26,6 +26,9 @@ import { logConnack, logConnect } from './log-connect.ts';
 /** Connections of one client id that wait for their claim; one more is refused. */
 const CLAIMS_MAX = 8;
 
+/** The version of no rules: they are asked again before CONNACK. */
+const OUTDATED = -1;
+
 /** The user as authentication has found it out. */
 export interface AdmittedUser {
   readonly userName: string | null;
@@ -62,7 +65,8 @@ export function handleConnect(context: HandleContext, entrant: Entrant, packet: 
   entrant.clientId = names.clientId;
   const willTopic = packet.will === null ? null : mountTopic(entrant.channel.mount, packet.will.topic);
   if (packet.will !== null && willTopic === null) return refuse(context, entrant, LONG_WILL_TOPIC);
-  const { rulesVersion } = context.access;
+  // What TLS vouches for was found right at the handshake, which may be long ago.
+  const rulesVersion = entrant.security === null ? context.access.rulesVersion : OUTDATED;
   return authenticate(context, entrant, { packet, names, willTopic, rulesVersion });
 }
 

@@ -25,8 +25,8 @@ describe('message_size_limit', () => {
     [4, 2, '50020007'],
     [5, 0, ''],
     // Packet Too Large.
-    [5, 1, '4003000795'],
-    [5, 2, '5003000795'],
+    [5, 1, '4003000783'],
+    [5, 2, '5003000783'],
   ];
   for (const [version, qos, answer] of ANSWERS) {
     test(`a larger payload is not passed on, level ${version}, QoS ${qos}`, () => {

@@ -52,7 +52,8 @@ export function handlePublish(
     return undefined;
   }
   if (topic === null) return dropPublish(context, client, packet, named, Reason.TopicNameInvalid);
-  if (isTooLarge(context, packet)) return dropPublish(context, client, packet, topic, Reason.PacketTooLarge);
+  // Mosquitto says 0x95, which the standard does not have for acknowledgements [MQTT-3.4.2-1].
+  if (isTooLarge(context, packet)) return dropPublish(context, client, packet, topic, TOO_LARGE);
   const message = fillMessage(context, client, packet, topic);
   const allowed = context.access.mayPublish(client.identity, topic);
   if (typeof allowed !== 'boolean' || mustWait(context, client, packet, topic))
@@ -113,6 +114,8 @@ function isTooLarge(context: HandleContext, packet: PublishPacket): boolean {
   return messageSizeLimit > 0 && packet.payloadEnd - packet.payloadStart > messageSizeLimit;
 }
 
+const TOO_LARGE = Reason.ImplementationSpecificError;
+
 /** Takes a message no further; its exchange is completed all the same. */
 function dropPublish(
   context: HandleContext,
@@ -121,7 +124,7 @@ function dropPublish(
   topic: TopicName,
   reason: ReasonCode,
 ): undefined {
-  const verb = reason === Reason.PacketTooLarge ? 'Dropped too large' : 'Denied';
+  const verb = reason === TOO_LARGE ? 'Dropped too large' : 'Denied';
   context.counters.publishesDropped += 1;
   if (context.log.has('debug')) logPublish(context, client, verb, packet, topic, packet);
   refuse(client, packet, reason);

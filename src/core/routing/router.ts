@@ -138,7 +138,7 @@ export class Router {
     let ticket = 0;
     const { subscriptions, groups } = match;
     const targets =
-      this.#parts.settings.allowDuplicateMessages || subscriptions.length < 2
+      subscriptions.length < 2 || this.#parts.settings.allowDuplicateMessages
         ? subscriptions
         : mergeByTarget(subscriptions, message.publisherId);
     for (let index = 0; index < targets.length; index += 1) {

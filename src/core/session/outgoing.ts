@@ -8,7 +8,7 @@
  *      pump  --> again (after a reconnect) --> queue --> retained messages of new subscriptions
  */
 import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
-import { lowerQos, type Qos } from '../../protocol/version.ts';
+import type { Qos } from '../../protocol/version.ts';
 import type { Channel } from '../delivery/channel.ts';
 import type { Delivery } from '../model/delivery.ts';
 import type { Message } from '../model/message.ts';
@@ -114,8 +114,8 @@ export class Outgoing {
 
   /** See DeliveryTarget.offer. */
   offer(message: Message, subscription: Subscription, isRetained: boolean): Ticket {
-    const { upgradeOutgoingQos } = this.#parts.settings;
-    const qos = upgradeOutgoingQos ? subscription.qos : lowerQos(message.qos, subscription.qos);
+    const qos =
+      message.qos >= subscription.qos || this.#parts.settings.upgradeOutgoingQos ? subscription.qos : message.qos;
     const retain = isRetained || (subscription.retainAsPublished && message.retain);
     const channel = this.#channel;
     // [MQTT-3.8.3-3], also for what the client has retained itself.

@@ -1,8 +1,9 @@
 /** Who may come in and what each may do, by Mosquitto's password, ACL and PSK files: docs/security.md. */
-import { randomFillSync } from 'node:crypto';
 import type { Log } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
 import type { Gatekeeper } from '../../core/ports.ts';
+import { systemClock } from '../../transport/node/node-clock.ts';
+import { systemRandom } from '../../transport/node/node-random.ts';
 import { FileGatekeeper } from './file-gatekeeper.ts';
 import { PasswordVerifier } from './password-verifier.ts';
 import { type ListenerSecurity, type PreparedRules, prepareRules, type ReadFile } from './security-rules.ts';
@@ -36,7 +37,7 @@ export interface Security {
 
 /** @throws SecurityFileError when a file cannot be read or is wrong. */
 export function createSecurity(parts: SecurityParts): Security {
-  const { log, listeners, readFile, random = SYSTEM_RANDOM, monotonicMs = () => performance.now() } = parts;
+  const { log, listeners, readFile, random = systemRandom, monotonicMs = () => systemClock.monotonicMs() } = parts;
   const onFault = (error: unknown): void => {
     const reason = error instanceof Error ? error.message : String(error);
     log.write(
@@ -54,5 +55,3 @@ export function createSecurity(parts: SecurityParts): Security {
     apply: (prepared) => gatekeeper.apply(prepared),
   };
 }
-
-const SYSTEM_RANDOM: Random = { fill: (into) => randomFillSync(into) };

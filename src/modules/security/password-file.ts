@@ -2,9 +2,9 @@
  * Reads a password file (`password_file`): lines `user:hash`. A line without a colon lets nobody in and is skipped with a
  * warning; a line that could be meant to let somebody in and is wrong refuses the whole file.
  */
-import { createHmac } from 'node:crypto';
 import { isMqttText } from '../../protocol/utf8.ts';
 import { type FileLine, FileWarnings, readFileLines, trimBlanks } from './file-lines.ts';
+import { lazyCrypto } from './lazy-crypto.ts';
 import { type PasswordHash, parsePasswordHash } from './password-hash.ts';
 import { shown, wrongLine } from './security-file-error.ts';
 
@@ -51,7 +51,7 @@ export class PasswordTable {
    * the name and a secret: an unknown name takes as long as some user's does, and each time the same. Undefined: no users.
    */
   standInFor(userName: string, secret: Uint8Array): PasswordEntry | undefined {
-    const digest = createHmac('sha256', secret).update(userName).digest();
+    const digest = lazyCrypto().createHmac('sha256', secret).update(userName).digest();
     return this.#entries[digest.readUInt32LE(0) % this.#entries.length];
   }
 }

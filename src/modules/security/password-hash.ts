@@ -8,7 +8,7 @@
  * The work is done in the threads of the runtime, but for $6$, which is as fast as a message. A hash that would take longer
  * than a client waits for its answer is refused when it is read: it could only be used to keep the threads busy.
  */
-import { argon2, createHash, pbkdf2, timingSafeEqual } from 'node:crypto';
+import { lazyCrypto } from './lazy-crypto.ts';
 
 export type PasswordHash =
   | { readonly kind: 'sha512'; readonly salt: Uint8Array; readonly key: Uint8Array }
@@ -50,7 +50,7 @@ const PLAIN_FAULT: HashFault = {
   what: 'Invalid password hash',
   mend:
     'What follows the colon is no hash. If it is the password itself, have all passwords of the file hashed: ' +
-    'zanzara passwd -U FILE (or mosquitto_passwd -U FILE)',
+    'mosquitto_passwd -U FILE',
 };
 const TYPE_FAULT: HashFault = {
   kind: 'fault',
@@ -88,7 +88,7 @@ export function parsePasswordHash(text: string): PasswordHash | HashFault {
 /** True when this is the password of the hash. Takes equally long for every password of the same length. */
 export async function isPasswordOf(hash: PasswordHash, password: Uint8Array): Promise<boolean> {
   const key = await deriveKey(hash, password);
-  return key.length === hash.key.length && timingSafeEqual(key, hash.key);
+  return key.length === hash.key.length && lazyCrypto().timingSafeEqual(key, hash.key);
 }
 
 /** Memory that checking a password takes meanwhile, in KiB, when it is worth counting. */
@@ -151,10 +151,10 @@ function deriveKey(hash: PasswordHash, password: Uint8Array): Promise<Uint8Array
   const { salt, key } = hash;
   switch (hash.kind) {
     case 'sha512':
-      return Promise.resolve(createHash('sha512').update(password).update(salt).digest());
+      return Promise.resolve(lazyCrypto().createHash('sha512').update(password).update(salt).digest());
     case 'pbkdf2':
       return new Promise((resolve, reject) => {
-        pbkdf2(password, salt, hash.iterations, key.length, 'sha512', (error, derived) => {
+        lazyCrypto().pbkdf2(password, salt, hash.iterations, key.length, 'sha512', (error, derived) => {
           if (error === null) resolve(derived);
           else reject(error);
         });
@@ -163,7 +163,7 @@ function deriveKey(hash: PasswordHash, password: Uint8Array): Promise<Uint8Array
       return new Promise((resolve, reject) => {
         const { memoryKib: memory, passes, lanes: parallelism } = hash;
         const parameters = { message: password, nonce: salt, memory, passes, parallelism, tagLength: key.length };
-        argon2('argon2id', parameters, (error, derived) => {
+        lazyCrypto().argon2('argon2id', parameters, (error, derived) => {
           if (error === null) resolve(derived);
           else reject(error);
         });

@@ -93,6 +93,9 @@ function hintOfCertificate({ reason, certificate, context }: HandshakeFailure, n
     const from = showTime(certificate.validFromDate);
     return `The clock of this machine, or of the one that made the certificate, may be wrong (${now}, valid from ${from}).`;
   }
+  if (reason.endsWith('CA certificate has expired')) {
+    return `Put a CA certificate that is valid into ${authoritiesOf(settings)}, or let the device send one (${now}).`;
+  }
   if (reason.endsWith('certificate has expired')) {
     return `Give the device a new certificate (${now}). To admit it all the same: disable_client_cert_date_checks true.`;
   }

@@ -280,20 +280,30 @@ describe('disable_client_cert_date_checks', TIMEOUT, () => {
     }
   });
 
-  test('an authority that has expired is not forgiven', async (t) => {
+  test('an authority that has expired is not forgiven, and is what the line speaks of', async (t) => {
     const made = certificatesOrSkip(t);
     if (made === null) return;
-    const old = made.root.createBelow(`${made.folder}/old-authority`, {
-      subject: '/CN=Old CA',
-      fromDays: -9,
-      toDays: -1,
-    });
-    const device = old.issue('device', { subject: '/CN=device', fromDays: -8, toDays: -2 });
+    const old = made.root.createBelow(`${made.folder}/old-ca`, { subject: '/CN=Old CA', fromDays: -9, toDays: -1 });
+    const device = old.issue('device', { subject: '/CN=device' });
     const full = { certFile: chainFile(device, [old]), keyFile: device.keyFile };
-    const listener = await echoing(t, mutual(made, ignoring), made);
-    const { security, lines } = await attempt(t, listener, clientOf(made, full));
-    assert.equal(security, null);
-    line(/CA certificate has expired/)(lines);
+    for (const settings of [{}, ignoring]) {
+      const listener = await echoing(t, mutual(made, settings), made);
+      const { security, lines } = await attempt(t, listener, clientOf(made, full));
+      assert.equal(security, null);
+      line(/certificate verify failed: CA certificate has expired\. .*Put a CA certificate that is valid into cafile/)(
+        lines,
+      );
+    }
+  });
+
+  test('without it an expired certificate of a stranger is told both, and is not promised to be let in', async (t) => {
+    const made = certificatesOrSkip(t);
+    if (made === null) return;
+    const listener = await echoing(t, mutual(made), made);
+    const stranger = made.other.issue('old-stranger', { subject: '/CN=x', fromDays: -9, toDays: -1 });
+    const { lines } = await attempt(t, listener, clientOf(made, stranger));
+    line(/unable to (verify the first certificate|get local issuer certificate)\. /)(lines);
+    assert.doesNotMatch(lines.join(), /disable_client_cert_date_checks/);
   });
 });
 

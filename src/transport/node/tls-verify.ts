@@ -38,13 +38,20 @@ function refuseCertificate(
     if (!DATE_CODES.has(error.code)) return error.text;
     // OpenSSL tells the last error only, and dates come last: something else may be wrong as well.
     const refused = verifyWithoutDates(certificate, sent, context.trust, nowMs);
-    if (context.settings.checksDates) return refused === null ? error.text : `${error.text}, and ${refused}`;
+    if (context.settings.checksDates) return dateReason(certificate, error.text, refused, nowMs);
     if (refused !== null) return refused;
   }
   // A session that is taken up again brings the verdict of its first handshake with it.
   if (socket.isSessionReused() && certificate.validToDate.getTime() < nowMs) return 'certificate has expired';
   const lists = context.revocationLists;
   return lists === null ? null : revokedBy(lists, certificate, [...context.trust.authorities, ...sent], nowMs);
+}
+
+/** The date that is wrong may be that of an authority; and there may be more than a date. */
+function dateReason(certificate: X509Certificate, text: string, refused: string | null, nowMs: number): string {
+  const isOwnDate = certificate.validToDate.getTime() < nowMs || certificate.validFromDate.getTime() > nowMs;
+  if (refused === null) return text;
+  return isOwnDate ? `${text}, and ${refused}` : refused;
 }
 
 function revokedBy(
