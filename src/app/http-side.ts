@@ -20,6 +20,13 @@ export interface HttpSideParts {
   readonly listeners: () => readonly ListenerView[];
 }
 
+function needsPort({ place }: ListenerConfig): StartFailure {
+  return new StartFailure('http_api on a unix socket', [
+    "Error: 'protocol http_api' cannot be used on a unix socket.",
+    `Give it a port: listener PORT 127.0.0.1. It stands at ${place.file}:${place.line}.`,
+  ]);
+}
+
 export class HttpSide {
   readonly #parts: HttpSideParts;
 
@@ -34,7 +41,7 @@ export class HttpSide {
     listenerId: number,
     context: (() => TlsContext) | null,
   ): Promise<Listening> {
-    if ('path' in at) throw new StartFailure('http_api on a unix socket', ['Error: http_api needs a port.']);
+    if ('path' in at) throw needsPort(listener());
     const { createHttpApi } = await import('../modules/http-api/index.ts');
     const { log, version, systree, listeners } = this.#parts;
     const api: HttpApi = createHttpApi({

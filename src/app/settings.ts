@@ -2,6 +2,7 @@
 import type { Config, ListenerConfig } from '../config/config.ts';
 import type { ListenerSettings } from '../core/model/listener.ts';
 import { type BrokerSettings, DEFAULT_SETTINGS } from '../core/model/settings.ts';
+import { isTls } from './listeners/listener-tls.ts';
 
 const MINUTE_SECONDS = 60;
 
@@ -51,8 +52,9 @@ export function listenerSettingsOf(listener: ListenerConfig, id: number): Listen
   });
 }
 
-/** A name from a certificate needs a client that must have one; a PSK listener has identities. */
+/** Where there is neither TLS nor a proxy that ends it, nobody can vouch for a name: CONNECT says it, as in Mosquitto. */
 function userNameSource({ options }: ListenerConfig): ListenerSettings['userNameSource'] {
+  if (!isTls({ options }) && options.enableProxyProtocol !== 2) return 'connect';
   if (options.useIdentityAsUsername) return 'common-name';
   return options.useSubjectAsUsername ? 'subject' : 'connect';
 }

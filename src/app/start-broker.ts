@@ -270,7 +270,7 @@ interface Prepared {
 
 /** What a configuration asks for and this version does not have. @throws StartFailure */
 export function checkFeatures(config: Config, log: Log): void {
-  checkPlugins([...config.plugins, ...config.listeners.flatMap(({ plugins }) => plugins)]);
+  checkPlugins([...config.plugins, ...config.listeners.flatMap(({ plugins }) => plugins)], log);
   const [bridge] = config.bridges;
   if (bridge !== undefined) {
     const { file, line } = bridge.place;

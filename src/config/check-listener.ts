@@ -16,6 +16,15 @@ const ONLY_WITH_TLS = [
   { name: 'ciphers', works: ['certificates', 'psk'] },
   { name: 'ciphers_tls1.3', works: ['certificates', 'psk'] },
 ] as const;
+/** Options that the HTTP API makes nothing of. */
+const NOT_FOR_HTTP = [
+  'enable_proxy_protocol',
+  'mount_point',
+  'max_connections',
+  'use_username_as_clientid',
+  'use_identity_as_username',
+  'use_subject_as_username',
+] as const;
 type Protection = 'certificates' | 'psk' | 'proxy-v2' | 'none';
 
 /** Checks all listeners; doubtful ones are noted. @throws ConfigError at the line of the first that is wrong */
@@ -66,16 +75,21 @@ function refusedWithProxy(options: ListenerValues): string | null {
 }
 
 /** Options that say something which this listener cannot do. Mosquitto takes them in silence. */
-function noteWithoutEffect({ place, options }: ListenerConfig, notes: ConfigNote[]): void {
+function noteWithoutEffect({ place, options, security }: ListenerConfig, notes: ConfigNote[]): void {
   const note = (name: string, reason: string) => {
     notes.push(noteAt('warning', `Warning: '${name}' has no effect on this listener: ${reason}.`, place));
   };
   const protection = protectionOf(options);
   const values = new Map<string, unknown>(Object.entries(options));
+  const isOn = (name: string) => ![null, false, -1].some((off) => values.get(keyOf(name)) === off);
+  if (options.protocol === 'http_api') {
+    for (const name of NOT_FOR_HTTP.filter(isOn)) note(name, "it is the HTTP API ('protocol http_api')");
+  }
   for (const { name, works } of ONLY_WITH_TLS) {
-    const value = values.get(keyOf(name));
-    const isOn = value !== null && value !== false;
-    if (isOn && !works.some((one) => one === protection)) note(name, REASONS[protection]);
+    if (isOn(name) && !works.some((one) => one === protection)) note(name, REASONS[protection]);
+  }
+  if (options.pskHint !== null && security.pskFile === null) {
+    notes.push(noteAt('warning', "Warning: 'psk_hint' without 'psk_file': nobody has a key, so nobody comes in.", place));
   }
   if (options.httpDir !== null && options.protocol !== 'http_api') note('http_dir', "it needs 'protocol http_api'");
   if (options.websocketsOrigin.length > 0 && options.protocol !== 'websockets') {

@@ -162,6 +162,9 @@ async function headersAreLimitedBy(t: TestContext, name: string): Promise<void> 
   const usual = await startOneBroker(t, lines);
   assert.equal(await upgradeWith(usual.port, 400), true);
   assert.equal(await upgradeWith(usual.port, 5000), false);
+  const zero = await startOneBroker(t, [...lines, `${name} 0`]);
+  assert.equal(await upgradeWith(zero.port, 400), true);
+  assert.equal(await upgradeWith(zero.port, 5000), false);
 }
 
 /** Whether a WebSocket opens whose request has a header of so many bytes beside the others. */

@@ -77,6 +77,12 @@ test('option protocol: mqtt, websockets and http_api each answer in their own wa
   const version = await answerOf(['protocol http_api'], get('/api/v1/version'), '0.0.0');
   assert.match(version, /^HTTP\/1\.1 200 OK\r\n/);
   assert.ok(version.endsWith('0.0.0'), version);
+  const { log } = await startOneBroker(t, [...OPEN, 'protocol http_api', 'mount_point a/', 'max_connections 1']);
+  for (const name of ['mount_point', 'max_connections']) {
+    assert.ok(log.hasLine(`Warning: '${name}' has no effect on this listener: it is the HTTP API`), name);
+  }
+  const onUnix = await refusalOf(t, ['listener 0 {FOLDER}/sock', 'protocol http_api']);
+  assert.match(onUnix, /^Error: 'protocol http_api' cannot be used on a unix socket\.\nGive it a port/);
 });
 
 test('option accept_protocol_versions: the others are refused with the right CONNACK', async (t) => {

@@ -103,6 +103,9 @@ test('option plugin_opt_: names the file; without it, or without a plugin, the s
   assert.equal(await admission(port, ANNA), 0x87);
   assert.match(await refusalOf(t, lines), /The plugin needs to know its file: plugin_opt_password_file FILE\./);
   assert.match(await refusalOf(t, [LISTENER, 'plugin_opt_a 1']), /exists in the config file without a plugin/);
+  const more = [...lines, 'plugin_opt_password_file {FOLDER}/passwd', 'plugin_opt_iterations 5'];
+  const { log } = await startOneBroker(t, more, { files: FILES });
+  assert.ok(log.hasLine(`Warning: 'plugin_opt_iterations' means nothing to "${PASSWORDS}"`));
 });
 
 test('option auth_opt_: is plugin_opt_ by its old name', async (t) => {
@@ -111,8 +114,12 @@ test('option auth_opt_: is plugin_opt_ by its old name', async (t) => {
   assert.match(await refusalOf(t, [LISTENER, 'auth_opt_a 1']), /exists in the config file without an auth_plugin/);
 });
 
-test('option auth_plugin_deny_special_chars: is for plugins that cannot be used, and needs one before it', async (t) => {
+test('option auth_plugin_deny_special_chars: is for plugins that cannot be used, which the log says, and needs one before it', async (t) => {
   const line = 'auth_plugin_deny_special_chars false';
+  const lines = [LISTENER, `plugin ${PASSWORDS}`, 'plugin_opt_password_file {FOLDER}/passwd'];
+  const { log } = await startOneBroker(t, [...lines, line], { files: FILES });
+  assert.ok(log.hasLine(`Warning: 'auth_plugin_deny_special_chars' means nothing to "${PASSWORDS}"`));
+  assert.ok(!(await startOneBroker(t, lines, { files: FILES })).log.hasLine('means nothing'));
   await isRefused(t, [LISTENER, 'auth_plugin /opt/go-auth.so', line], '/opt/go-auth.so');
   assert.match(await refusalOf(t, [LISTENER, line]), /without an auth_plugin/);
   assert.match(await refusalOf(t, [LISTENER, `plugin ${PASSWORDS}`, `${line}x`]), /auth_plugin_deny_special_chars/);

@@ -170,6 +170,10 @@ async function userNameIs(t: TestContext, line: string, shown: RegExp): Promise<
   assert.match(await named.log.sees('New client connected'), shown);
   const unnamed = await place.start(lines);
   assert.equal(await place.comes(unnamed.port, { identity: client }), 0x87);
+  // Without TLS nobody can vouch for a name: the listener works as if the line were not there, and a warning says so.
+  const plain = await place.start([...OPEN, line]);
+  assert.equal(await admission(plain.port), 'in');
+  assert.ok(plain.log.hasLine('has no effect on this listener: it has no TLS'));
 }
 
 test('option tls_version: older versions are refused', async (t) => {

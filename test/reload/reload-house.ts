@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { BrokerProcess, freePort, SCRIPT } from '../app/broker-process.ts';
 
@@ -149,6 +149,7 @@ function fill(text: string, { folder, ports }: Place): string {
 function writeFiles(files: Files, place: Place): void {
   for (const [name, text] of Object.entries(files)) {
     const path = join(place.folder, name);
+    mkdirSync(dirname(path), { recursive: true });
     writeFileSync(`${path}.new`, fill(text, place), { mode: 0o644 });
     renameSync(`${path}.new`, path);
   }

@@ -38,9 +38,12 @@ export function localHttpListener(
   return { ...listener, isLocalOnly: false };
 }
 
-/** What makes a listener the same one. */
-export function keyOf(listener: ListenerConfig): string {
-  return listenerIdentity(listener);
+/**
+ * What makes a listener the same one. That of local-only mode is another than one for every address: its sockets are
+ * others, and its rules are those for who is on this machine.
+ */
+export function keyOf(listener: WantedListener): string {
+  return `${listener.isLocalOnly ? 'local ' : ''}${listenerIdentity(listener)}`;
 }
 
 interface LocalAddress {

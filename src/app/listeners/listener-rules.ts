@@ -1,8 +1,10 @@
 /** The files and rules of each listener, from its options and from the plugin lines that mean the same. */
+import type { Log } from '../../base/log.ts';
 import type { Config, ListenerConfig, PluginConfig } from '../../config/config.ts';
 import { knownPlugin } from '../../config/known-plugin.ts';
 import type { ListenerSecurity } from '../../modules/security/index.ts';
 import { StartFailure } from '../start-failure.ts';
+import { isTls } from './listener-tls.ts';
 
 /** Which option of a plugin names its file. */
 const FILE_OPTIONS = { 'password-file': 'password_file', 'acl-file': 'acl_file' } as const;
@@ -26,20 +28,33 @@ export function listenerRulesOf(config: Config, listener: ListenerConfig, listen
 
 /** Whether there is anybody whom a listener without `allow_anonymous` lets in. */
 export function hasUsers(config: Config, { options, security, plugins }: ListenerConfig): boolean {
-  if (options.useIdentityAsUsername || options.useSubjectAsUsername || security.passwordFile !== null) return true;
+  const isNamed = options.useIdentityAsUsername || options.useSubjectAsUsername;
+  if (security.passwordFile !== null || (isNamed && isTls({ options }))) return true;
   return [...config.plugins, ...plugins].some(({ path }) => knownPlugin(path) === 'password-file');
 }
 
-/** @throws StartFailure when a plugin line names what Zanzara does not have */
-export function checkPlugins(plugins: readonly PluginConfig[]): void {
+/** Warns of options that mean nothing. @throws StartFailure when a plugin line names what Zanzara does not have */
+export function checkPlugins(plugins: readonly PluginConfig[], log: Log): void {
   for (const plugin of plugins) {
     const kind = knownPlugin(plugin.path);
-    if (kind === 'password-file' || kind === 'acl-file') continue;
+    if (kind === 'password-file' || kind === 'acl-file') {
+      warnOfOptions(plugin, kind, log);
+      continue;
+    }
     const { file, line } = plugin.place;
     throw new StartFailure(`plugin ${plugin.path}`, [
       `Error: Unable to load plugin "${plugin.path}".`,
       `${file}:${line}: ${mendFor(kind)}`,
     ]);
+  }
+}
+
+function warnOfOptions({ options, deniesSpecialChars, path, place }: PluginConfig, kind: FileKind, log: Log): void {
+  const strangers = options.map(([name]) => name).filter((name) => name !== FILE_OPTIONS[kind]);
+  const lines = strangers.map((name) => `plugin_opt_${name}`);
+  if (!deniesSpecialChars) lines.push('auth_plugin_deny_special_chars');
+  for (const line of lines) {
+    log.write('warning', `Warning: '${line}' means nothing to "${path}" (${place.file}:${place.line}).`);
   }
 }
 

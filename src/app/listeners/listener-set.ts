@@ -59,6 +59,9 @@ export interface PreparedListeners {
   discard(): Promise<void>;
 }
 
+/** What `packet_buffer_size 0` stands for. */
+const HEADER_BYTES_DEFAULT = 4096;
+
 /** Listens for nobody: a listener whose rules are not in force yet. */
 const REFUSE: Accept = (link) => {
   link.destroy();
@@ -138,7 +141,8 @@ export class ListenerSet {
         upper.tls = tls;
       };
     }
-    const headerBytesMax = config.options.packetBufferSize;
+    const { packetBufferSize } = config.options;
+    const headerBytesMax = packetBufferSize === 0 ? HEADER_BYTES_DEFAULT : packetBufferSize;
     const accept = await buildPile(listener, { accept: door.accept, log, headerBytesMax });
     const settings = listenerSettingsOf(listener, id);
     return () => {

@@ -11,7 +11,7 @@ export function listenerViewsOf(listeners: readonly OpenListener[]): readonly Li
     path,
     protocol: PROTOCOLS[options.protocol],
     isTls: isTls({ options }),
-    isMutualTls: options.requireCertificate,
+    isMutualTls: isTls({ options }) && options.requireCertificate,
     allowsAnonymous: security.allowAnonymous,
   }));
 }

@@ -81,6 +81,7 @@ async function openUnix(at: UnixAddress, group: ListenGroup, options: OpenSocket
     if (await isStale(at.path)) rmSync(at.path);
     return await listen(at);
   } catch (error) {
+    if (error instanceof StartFailure) throw error;
     log.write('error', `Error: ${listenErrorText(error)}`);
     throw new StartFailure(listenErrorText(error), explainUnixFailure(error, at.path, group.place));
   } finally {

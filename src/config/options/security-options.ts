@@ -146,6 +146,6 @@ export const SECURITY_OPTIONS = [
     default: true,
     valueText: 'true|false',
     isReloaded: false,
-    text: 'Whether clients with `+`, `#` or `/` in their id or user name are refused before the plugin before it is asked about a topic.',
+    text: 'Was for plugins of an older kind, which cannot be used here: it means nothing to those that are built in, and a warning says so. It needs a plugin before it.',
   },
 ] as const satisfies readonly Option[];

@@ -51,7 +51,7 @@ export const TLS_OPTIONS = [
     exampleValue: '/etc/mosquitto/ca_certificates',
     isReloaded: true,
     beforeListener: 'makes-one',
-    text: 'A folder of CA certificates, each in a file of its own. Read again on SIGHUP.',
+    text: 'A folder of CA certificates, each in a file with a hashed name (`openssl rehash PATH`). Read again on SIGHUP.',
   },
   {
     name: 'crlfile',
