@@ -1,5 +1,5 @@
 /** The configuration file: from the disk to one frozen object, or to the lines that say why not. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import type { Config, ConfigHost } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { defaultConfig, type ReadOptions, readConfig } from '../config/read-config.ts';
@@ -16,7 +16,7 @@ export function loadConfig({ configFile, compat, isEnvironmentExpanded }: Broker
   if (configFile === null) return { kind: 'loaded', config: defaultConfig(options) };
   let source: Uint8Array;
   try {
-    source = readFileSync(configFile);
+    source = readLimited(configFile);
   } catch (error) {
     return { kind: 'failed', lines: [unreadable(configFile, error)] };
   }
@@ -29,8 +29,17 @@ export function loadConfig({ configFile, compat, isEnvironmentExpanded }: Broker
   }
 }
 
+/** Nobody writes this much by hand, and a file without an end (a device) would fill the memory. */
+const FILE_BYTES_MAX = 8 * 1024 * 1024;
+
+function readLimited(path: string): Uint8Array {
+  const { size } = statSync(path);
+  if (size > FILE_BYTES_MAX) throw new Error(`it has ${size} bytes, ${FILE_BYTES_MAX} are the limit`);
+  return readFileSync(path);
+}
+
 const HOST: ConfigHost = {
-  readFile: (path) => readFileSync(path),
+  readFile: readLimited,
   listFolder: (path) => readdirSync(path),
   environment: process.env,
 };

@@ -100,11 +100,13 @@ class Process {
   readonly #version = readVersion();
   readonly #stopAsked = Promise.withResolvers<void>();
   readonly #log: BrokerLog;
-  readonly #pidFile: PidFile | null;
+  #pidFile: PidFile | null = null;
   readonly #systemd: SystemdNotifier;
   #config: Config;
   #running: RunningBroker | null = null;
   #isStopping = false;
+  /** systemd shows that a reload has failed. */
+  #isStatusBad = false;
   /** Reloads that were asked for while one was under way count as one. The start is one: it reads everything. */
   #reload: 'none' | 'running' | 'again' = 'running';
   /** Resolves when the last reload is over. */
@@ -116,12 +118,10 @@ class Process {
     this.#config = config;
     this.#report = report;
     applyUmask(process.env);
-    const { pidFile, user } = config.options;
+    const { user } = config.options;
     // The user that the broker then is may not write where the compiled code is kept for the next start.
     if (process.geteuid?.() === 0) flushCompileCache();
     const warnings = switchUser({ user, environment: process.env });
-    // Not before: the user that the broker then is has to be able to remove it.
-    this.#pidFile = pidFile === null ? null : writePidFile(pidFile);
     this.#log = createBrokerLog(logSettingsOf(config, request), SURROUNDINGS);
     // From here on a signal is heard, also one that comes during the start.
     this.#watch();
@@ -139,7 +139,7 @@ class Process {
       this.#running = await this.#start(command);
     } catch (error) {
       if (!(error instanceof StartFailure)) throw error;
-      for (const line of error.lines) this.#log.write('error', line);
+      this.#sayWhyNot(error);
       await this.#end();
       return ExitCode.StartFailed;
     }
@@ -181,12 +181,29 @@ class Process {
       readFile: (path) => this.#readSensitive(path),
       onKeyLog: keyLog === null ? null : (line) => keyLog.write(line),
     });
+    // When everything is open: a second start by mistake must not take the file of the broker that runs.
+    const { pidFile } = this.#config.options;
+    try {
+      this.#pidFile = pidFile === null ? null : writePidFile(pidFile);
+    } catch (error) {
+      await running.stop();
+      throw error;
+    }
     const { operator } = running.broker;
     const encoder = new TextEncoder();
     this.#log.attachTopics((topic, text) =>
       operator.publish(topic, encoder.encode(text), { qos: 2, retain: false, expirySeconds: LOG_MESSAGE_SECONDS }),
     );
     return running;
+  }
+
+  /** In the log, and for whoever started us with -d also where it is seen. */
+  #sayWhyNot({ lines }: StartFailure): void {
+    for (const line of lines) this.#log.write('error', line);
+    const isSeen = logSettingsOf(this.#config, this.#request).destinations.some(({ kind }) => kind === 'stderr');
+    if (!this.#report.isDaemon || isSeen || this.#request.isQuiet) return;
+    const write = createLineWriter(process.stderr);
+    for (const line of lines) write(`${line}\n`);
   }
 
   #readSensitive(path: string): Uint8Array {
@@ -292,10 +309,14 @@ class Process {
     const lines = loaded.kind === 'failed' ? loaded.lines : await this.#tryConfig(loaded.config);
     if (lines === null) {
       log.write('information', `Configuration reloaded from ${this.#config.file}.`);
+      if (this.#isStatusBad) this.#systemd.status('');
+      this.#isStatusBad = false;
       return;
     }
     for (const line of lines) log.write('error', line);
     log.write('error', 'Error: The new configuration cannot be used. Nothing was changed: the old one stays in force.');
+    this.#isStatusBad = true;
+    this.#systemd.status('The configuration could not be reloaded, see the log. The old one is in force.');
   }
 
   /** @returns null, or the lines that say why nothing was changed */

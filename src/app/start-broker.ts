@@ -25,7 +25,12 @@ import { HttpSide } from './http-side.ts';
 import { listenErrorText } from './listeners/listen-failure.ts';
 import { type CommandLine, listenersOf, localHttpListener } from './listeners/listener-list.ts';
 import { checkPlugins, listenerRulesOf } from './listeners/listener-rules.ts';
-import { ListenerSet, type OpenListener, type PreparedListeners } from './listeners/listener-set.ts';
+import {
+  type ListenerChange,
+  ListenerSet,
+  type OpenListener,
+  type PreparedListeners,
+} from './listeners/listener-set.ts';
 import { listenerViewsOf } from './listeners/listener-views.ts';
 import { settingsOf } from './settings.ts';
 import { StartFailure } from './start-failure.ts';
@@ -84,9 +89,12 @@ class House implements RunningBroker {
   /** The HTTP API of local-only mode, while it is open. */
   #localHttp: Listening | null = null;
   #reloadCount = 0;
+  /** The configuration in force has listeners: it is not local-only mode. */
+  #hasListeners: boolean;
 
   constructor(options: StartOptions) {
     this.#options = options;
+    this.#hasListeners = options.config.listeners.length > 0;
     const { log, readFile } = options;
     // Nobody may do anything yet: the rules come with the listeners.
     this.#security = createSecurity({ log, readFile, listeners: [] });
@@ -157,6 +165,7 @@ class House implements RunningBroker {
     const set = this.#set;
     if (set === null) return;
     checkFeatures(config, log);
+    if (this.#hasListeners && config.listeners.length === 0) throw NO_LISTENERS_LEFT;
     const prepared = await this.#prepare(config, set);
     try {
       changeLog();
@@ -168,12 +177,19 @@ class House implements RunningBroker {
     for (const name of diffConfig(this.#options.config, config).needRestart) {
       log.write('warning', `Warning: '${name}' has changed. That takes a restart: the old value stays.`);
     }
-    const gone = await this.#commit(prepared);
-    if (config.listeners.length > 0) await this.#closeLocalHttp();
+    const { gone, strict } = await this.#commit(prepared);
+    this.#hasListeners = config.listeners.length > 0;
+    if (this.#hasListeners) await this.#closeLocalHttp();
     broker.change(settingsOf(config));
     this.#sys?.change(config.options.sysInterval);
     this.#reloadCount += 1;
-    this.#dropClientsOf(broker, new Set(gone));
+    this.#dropClientsOf(new Set(gone), 'its listener was removed');
+    for (const { id, name, options } of strict) {
+      const count = this.#dropClientsOf(new Set([id]), 'its listener was changed');
+      if (count > 0) {
+        log.write('notice', `${count} clients of listener ${name} were disconnected: ${options.join(', ')} changed.`);
+      }
+    }
     const refused = broker.operator.recheckClients();
     if (refused > 0) log.write('notice', `${refused} connected clients were disconnected: the rules changed.`);
   }
@@ -230,20 +246,19 @@ class House implements RunningBroker {
     }
   }
 
-  /** @returns the ids of listeners that are gone */
-  async #commit({ security, listeners, rules }: Prepared): Promise<readonly number[]> {
+  async #commit({ security, listeners, rules }: Prepared): Promise<ListenerChange> {
     this.#security.apply(security);
     this.#rules = rules;
     return await listeners.commit();
   }
 
-  /** Their rules are gone with the listener. */
-  #dropClientsOf(broker: Broker, gone: ReadonlySet<number>): void {
-    if (gone.size === 0) return;
-    for (const { identity } of [...broker.operator.clients()]) {
-      if (!gone.has(identity.listenerId)) continue;
-      broker.operator.disconnect(identity.clientId, Reason.AdministrativeAction, 'its listener was removed');
-    }
+  /** @returns how many there were */
+  #dropClientsOf(listenerIds: ReadonlySet<number>, words: string): number {
+    if (listenerIds.size === 0) return 0;
+    const { operator } = this.broker;
+    const clients = [...operator.clients()].filter(({ identity }) => listenerIds.has(identity.listenerId));
+    for (const { identity } of clients) operator.disconnect(identity.clientId, Reason.AdministrativeAction, words);
+    return clients.length;
   }
 
   async #closeLocalHttp(): Promise<void> {
@@ -261,6 +276,12 @@ class House implements RunningBroker {
 
 /** What monitoring that reads `$SYS/broker/version` expects: the version whose behaviour this is. */
 export const MOSQUITTO_VERSION = '2.1.3';
+
+/** A file that is empty for a moment must not make a broker with users one without. */
+const NO_LISTENERS_LEFT = new StartFailure('no listener is left', [
+  'Error: The new configuration has no listener, which would open the broker to everybody on this machine.',
+  'If that is what you want (local only mode), restart the broker.',
+]);
 
 interface Prepared {
   readonly security: ReturnType<Security['prepare']>;

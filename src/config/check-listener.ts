@@ -89,7 +89,9 @@ function noteWithoutEffect({ place, options, security }: ListenerConfig, notes: 
     if (isOn(name) && !works.some((one) => one === protection)) note(name, REASONS[protection]);
   }
   if (options.pskHint !== null && security.pskFile === null) {
-    notes.push(noteAt('warning', "Warning: 'psk_hint' without 'psk_file': nobody has a key, so nobody comes in.", place));
+    notes.push(
+      noteAt('warning', "Warning: 'psk_hint' without 'psk_file': nobody has a key, so nobody comes in.", place),
+    );
   }
   if (options.httpDir !== null && options.protocol !== 'http_api') note('http_dir', "it needs 'protocol http_api'");
   if (options.websocketsOrigin.length > 0 && options.protocol !== 'websockets') {

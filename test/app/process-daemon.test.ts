@@ -42,13 +42,13 @@ import('${sourceUrl('app/process/start-report.ts')}').then(({ createStartReport 
     writeFileSync(join(root, 'pid'), String(process.pid));
     writeFileSync(join(root, 'argv'), JSON.stringify(process.argv.slice(2)));
     if (process.argv.includes('--help')) return;
-    report.running();
     setInterval(() => {}, 1000);
     process.on('SIGTERM', () => process.exit(0));
     process.on('SIGUSR2', () => {
       for (let count = 0; count < 300; count++) process.stderr.write('x'.repeat(1000));
       setImmediate(() => writeFileSync(join(root, 'flooded'), ''));
     });
+    report.running();
   }
 });
 `;

@@ -95,7 +95,7 @@ const BROKEN: readonly { readonly what: string; readonly files: Files; readonly 
   {
     what: 'a listener that changes its address on the same port',
     files: { 'zanzara.conf': 'allow_anonymous true\nlistener {PORT} 0.0.0.0\n' },
-    says: /a listener cannot change its address on the same port, that takes a restart/,
+    says: /changes its address, and the port is in use by this broker/,
   },
   {
     what: 'a bridge, which is not there yet',

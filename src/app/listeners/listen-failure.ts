@@ -70,10 +70,7 @@ export function explainListenFailure(error: unknown, at: ListenAt, source: Liste
 
 function explainTaken(port: number, holder: PortHolder, source: ListenSource): readonly string[] {
   if (holder.kind === 'process' && holder.pid === process.pid) {
-    return [
-      `Port ${port} is already open in this broker: it is configured twice${named(source)}.`,
-      'At a reload: a listener cannot change its address on the same port, that takes a restart.',
-    ];
+    return [`Port ${port} is already open in this broker: it is configured twice${named(source)}.`];
   }
   return [holderLine(port, holder), `${otherPort(source, nextFreePort(port))} ${stopLine(holder)}`];
 }

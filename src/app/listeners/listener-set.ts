@@ -53,11 +53,29 @@ interface Kept extends OpenListener {
 
 /** A change that is ready. */
 export interface PreparedListeners {
-  /** Puts it in place; the listeners that are gone stop accepting. @returns the ids of those */
-  commit(): Promise<readonly number[]>;
+  /** Puts it in place; the listeners that are gone stop accepting. Cannot fail. */
+  commit(): Promise<ListenerChange>;
   /** Closes what was opened for it. */
   discard(): Promise<void>;
 }
+
+/** Whose clients cannot stay. */
+export interface ListenerChange {
+  /** Ids of the listeners that are gone. */
+  readonly gone: readonly number[];
+  /** Listeners that say now who a client is, or what it sees, in another way. */
+  readonly strict: readonly { readonly id: number; readonly name: string; readonly options: readonly string[] }[];
+}
+
+/** Options by which a client that is connected would be somebody else, see other topics, or not be let in. */
+const STRICT_OPTIONS = [
+  ['mount_point', 'mountPoint'],
+  ['require_certificate', 'requireCertificate'],
+  ['use_identity_as_username', 'useIdentityAsUsername'],
+  ['use_subject_as_username', 'useSubjectAsUsername'],
+  ['use_username_as_clientid', 'useUsernameAsClientid'],
+  ['enable_proxy_protocol', 'enableProxyProtocol'],
+] as const;
 
 /** What `packet_buffer_size 0` stands for. */
 const HEADER_BYTES_DEFAULT = 4096;
@@ -103,7 +121,7 @@ export class ListenerSet {
       for (const listener of listeners) {
         const before = this.#open.find(({ config: other }) => keyOf(other) === keyOf(listener));
         if (before !== undefined && !isSameKind(before.config, listener)) throw needsRestart(listener);
-        const kept = before ?? (await this.#openNew(config, listener));
+        const kept = before ?? (await this.#openBeside(config, listener));
         if (before === undefined) fresh.push(kept);
         const change = await this.#prepareUpper(config, listener, kept);
         changes.push(change);
@@ -121,12 +139,19 @@ export class ListenerSet {
     this.#open = [];
   }
 
-  async #commit(next: readonly Kept[], changes: readonly (() => void)[]): Promise<readonly number[]> {
-    const gone = this.#open.filter(({ listening }) => !next.some((one) => one.listening === listening));
+  async #commit(next: readonly Kept[], changes: readonly (() => void)[]): Promise<ListenerChange> {
+    const before = this.#open;
+    const gone = before.filter(({ listening }) => !next.some((one) => one.listening === listening));
     for (const change of changes) change();
     this.#open = next;
+    for (const { door } of gone) door?.endEntering();
     await Promise.all(gone.flatMap(({ listening }) => listening.map((one) => one.close())));
-    return gone.map(({ id }) => id).filter((id) => !next.some((one) => one.id === id));
+    const strict = next.flatMap(({ id, config }) => {
+      const old = before.find((one) => one.id === id);
+      const options = old === undefined ? [] : strictChanges(old.config, config);
+      return options.length === 0 ? [] : [{ id, name: config.path ?? String(config.port), options }];
+    });
+    return { gone: gone.map(({ id }) => id).filter((id) => !next.some((one) => one.id === id)), strict };
   }
 
   /** Builds what stands above the sockets. @returns what puts it in place */
@@ -147,10 +172,24 @@ export class ListenerSet {
     const settings = listenerSettingsOf(listener, id);
     return () => {
       door.change(settings);
+      // Whoever is at the door came by other options, or by another certificate.
+      const isChanged = JSON.stringify(upper.config.options) !== JSON.stringify(listener.options);
+      if (isChanged || tls !== null) door.endEntering();
       upper.config = listener;
       upper.tls = tls;
       upper.accept = accept;
     };
+  }
+
+  /** A listener that takes the port of another one is not configured twice: it has another address. */
+  async #openBeside(config: Config, listener: WantedListener): Promise<Kept> {
+    try {
+      return await this.#openNew(config, listener);
+    } catch (error) {
+      const other = this.#open.find(({ config: { port } }) => port > 0 && port === listener.port);
+      if (other === undefined || !(error instanceof StartFailure)) throw error;
+      throw otherAddress(listener);
+    }
   }
 
   async #openNew(config: Config, listener: WantedListener): Promise<Kept> {
@@ -174,6 +213,14 @@ export class ListenerSet {
   }
 }
 
+/** Names of the options that changed in a way that a connected client cannot follow. */
+function strictChanges({ options: before }: WantedListener, { options: after }: WantedListener): readonly string[] {
+  const changed = STRICT_OPTIONS.filter(([, key]) => before[key] !== after[key]);
+  // Who has a certificate may stay where none is asked for any more.
+  const isLoosened = before.requireCertificate && !after.requireCertificate;
+  return changed.map(([name]) => name).filter((name) => !(name === 'require_certificate' && isLoosened));
+}
+
 /** Whether the sockets can stay: the rest can be exchanged above them. */
 function isSameKind(one: WantedListener, two: WantedListener): boolean {
   return isTls(one) === isTls(two) && (one.options.protocol === 'http_api') === (two.options.protocol === 'http_api');
@@ -183,6 +230,14 @@ function isSameKind(one: WantedListener, two: WantedListener): boolean {
 function needsRestart({ port, path, place }: WantedListener): StartFailure {
   return new StartFailure(`listener ${path ?? port} changes its kind`, [
     `Error: Listener ${path ?? port} (${place.file}:${place.line}) changes between plain, TLS and http_api.`,
+    'That needs a restart; or configure it on another port, which a reload can add.',
+  ]);
+}
+
+function otherAddress({ port, place }: WantedListener): StartFailure {
+  const at = place.line === 0 ? 'local only mode' : `${place.file}:${place.line}`;
+  return new StartFailure(`listener ${port} changes its address`, [
+    `Error: Listener ${port} (${at}) changes its address, and the port is in use by this broker as it runs now.`,
     'That needs a restart; or configure it on another port, which a reload can add.',
   ]);
 }

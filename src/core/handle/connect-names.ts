@@ -52,7 +52,8 @@ export function namesOf(context: HandleContext, entrant: Entrant, packet: Connec
   const { clientIdPrefixes } = context.settings;
   if (clientIdPrefixes !== null && !given.startsWith(clientIdPrefixes)) return WRONG_PREFIX;
   const isVouchedFor = listener.userNameSource !== 'connect';
-  const userName = isVouchedFor ? vouchedName(entrant) : packet.userName;
+  // An empty name is nobody's, as in Mosquitto: small devices send the field empty.
+  const userName = isVouchedFor ? vouchedName(entrant) : packet.userName || null;
   if (isVouchedFor && userName === null) return NO_NAME;
   const password = isVouchedFor ? null : packet.password;
   const clientId = listener.isUserNameClientId && userName !== null && userName !== '' ? userName : given;

@@ -147,6 +147,16 @@ export class Connection implements LinkEvents, Entrant, ChannelOwner, Timed {
     return this.#phase !== 'closing';
   }
 
+  /** Its CONNECT has not been answered yet. */
+  get isEntering(): boolean {
+    return this.#phase === 'connecting' || this.#phase === 'authenticating';
+  }
+
+  /** ListenerSettings.id of its listener, as it was when it came. */
+  get listenerId(): number {
+    return this.#parts.listener.id;
+  }
+
   // ---------------------------------------------------------------------------------------------- LinkEvents
 
   onBytes(bytes: Uint8Array, start: number, end: number): void {

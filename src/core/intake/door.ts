@@ -52,6 +52,17 @@ export class Door {
     this.#parts = this.#partsFor(listener, this.#parts);
   }
 
+  /**
+   * Ends the connections that have not been let in yet: they came by what was in force then, and would be clients by it. For
+   * a reload that changes the listener, or what stands before it; they come again.
+   */
+  endEntering(): void {
+    const { id } = this.#parts.listener;
+    for (const connection of [...this.#house.connections]) {
+      if (connection.isEntering && connection.listenerId === id) connection.leave('its listener was changed');
+    }
+  }
+
   #accept(link: Link): LinkEvents {
     const { connections, context } = this.#house;
     const { counters, log, settings } = context;

@@ -35,6 +35,9 @@ const ALLOWED: AuthenticateAnswer = { kind: 'allowed', proof: UNCHECKED };
 const REFUSED: AuthenticateAnswer = { kind: 'refused', reason: Reason.NotAuthorized };
 const BUSY: AuthenticateAnswer = { kind: 'refused', reason: Reason.ServerBusy };
 
+/** Listeners that are gone whose rules are kept. */
+const GONE_MAX = 64;
+
 export interface FileGatekeeperOptions {
   readonly log: Log;
   readonly verifier: PasswordVerifier;
@@ -57,8 +60,10 @@ export class FileGatekeeper implements Gatekeeper {
   /** Those whose dangerous name was told. */
   readonly #told = new WeakSet<Identity>();
   #byListener: ReadonlyMap<number, ListenerRules> = new Map();
+  /** Of listeners that are gone, as they were last: their sessions still have wills and queues, and nobody comes in by them. */
+  readonly #gone = new Map<number, ListenerRules>();
+  #isRuledForgotten = false;
   #rulesVersion = 0;
-  #isRuledListenerGone = false;
   #hasRules = false;
 
   constructor({ log, verifier, secret }: FileGatekeeperOptions) {
@@ -72,7 +77,7 @@ export class FileGatekeeper implements Gatekeeper {
     return this.#rulesVersion;
   }
 
-  /** Stays true once a listener with an ACL has gone: its sessions are still judged. */
+  /** Stays true when a listener with an ACL has gone: its sessions are still judged. */
   get hasRules(): boolean {
     return this.#hasRules;
   }
@@ -80,8 +85,18 @@ export class FileGatekeeper implements Gatekeeper {
   /** Puts these rules in force, all at once. */
   apply({ byListener, warnings }: PreparedRules): void {
     for (const warning of warnings) this.#log.write('warning', warning);
-    this.#isRuledListenerGone ||= [...this.#byListener].some(([id, { acl }]) => acl !== null && !byListener.has(id));
-    this.#hasRules = this.#isRuledListenerGone || [...byListener.values()].some(({ acl }) => acl !== null);
+    for (const [id, rules] of this.#byListener) {
+      if (!byListener.has(id)) this.#gone.set(id, rules);
+    }
+    for (const id of byListener.keys()) this.#gone.delete(id);
+    for (const [id, { acl }] of this.#gone) {
+      if (this.#gone.size <= GONE_MAX) break;
+      // The one that went first is forgotten: its sessions may do nothing from now on.
+      this.#gone.delete(id);
+      this.#isRuledForgotten ||= acl !== null;
+    }
+    const all = [...byListener.values(), ...this.#gone.values()];
+    this.#hasRules = this.#isRuledForgotten || all.some(({ acl }) => acl !== null);
     this.#byListener = byListener;
     this.#rulesVersion++;
   }
@@ -142,7 +157,7 @@ export class FileGatekeeper implements Gatekeeper {
   }
 
   #isAllowed(identity: Identity, topic: TopicName, right: number): boolean {
-    const rules = this.#byListener.get(identity.listenerId);
+    const rules = this.#byListener.get(identity.listenerId) ?? this.#gone.get(identity.listenerId);
     if (rules === undefined) return false;
     if (rules.acl === null) return true;
     const verdict = rules.acl.judge(identity, topic, right);

@@ -249,18 +249,29 @@ describe('a reload', () => {
     assert.equal(log.texts('warning').length, 1);
   });
 
-  test('T22 T47 sessions of a listener that has gone are denied everything', () => {
+  test('T22 T47 sessions of a listener that has gone keep the rights they had, and nobody comes in by it', () => {
     const { security } = settingOf([RIGHTS, listenerOf({ listenerId: 2 })], { rights: 'topic a' });
     const identity = identityOf();
     assert.equal(mayPublish(security, 'a', identity), true);
     security.apply(security.prepare([listenerOf({ listenerId: 2 })]));
     assert.equal(security.gatekeeper.hasRules, true, 'they are still asked about');
-    assert.equal(mayPublish(security, 'a', identity), false);
-    assert.equal(security.gatekeeper.mayReceive(identity, topicOf('a')), false);
+    assert.deepEqual([mayPublish(security, 'a', identity), mayPublish(security, 'b', identity)], [true, false]);
+    assert.equal(security.gatekeeper.mayReceive(identity, topicOf('b')), false);
     assert.equal(security.gatekeeper.isStillWelcome(identity, null), false);
     assert.equal(mayPublish(security, 'a', { listenerId: 2 }), true);
     security.apply(security.prepare([listenerOf({ listenerId: 2 })]));
     assert.equal(security.gatekeeper.hasRules, true);
+  });
+
+  test('T22 the rules of very many listeners that have gone are not kept: the first ones have no rights', () => {
+    const { security } = settingOf([RIGHTS], { rights: 'topic a' });
+    for (let listenerId = 2; listenerId < 70; listenerId++) {
+      security.apply(security.prepare([listenerOf({ listenerId, aclFile: 'rights' })]));
+    }
+    assert.equal(mayPublish(security, 'a', identityOf()), false);
+    assert.equal(mayPublish(security, 'a', { listenerId: 60 }), true);
+    security.apply(security.prepare([listenerOf({ listenerId: 80 })]));
+    assert.equal(mayPublish(security, 'a', identityOf()), false);
   });
 
   test('a listener whose ACL is taken away allows everything', () => {

@@ -68,7 +68,7 @@ const DIFFERENCES: Readonly<Record<string, readonly Rule[]>> = {
     ],
     STOPPED,
   ],
-  'no configuration, two ports': [LOCAL_ONLY],
+  'no configuration': [LOCAL_ONLY],
   'a reload of users and rights': [['sensor1 is gone: closed', 'sensor1 is gone: disconnect 135']],
   'old forms, and a folder of files': [
     PACKET_SIZE,

@@ -7,11 +7,12 @@ import { test } from 'node:test';
 import { toolOrSkip } from '../../fixtures/debian.ts';
 import { expectedOf } from './differences.ts';
 import { PROCESS_SCENARIOS } from './process-scenarios.ts';
+import { PROTOCOL_SCENARIOS } from './protocol-scenarios.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { SESSION_SCENARIOS } from './session-scenarios.ts';
 import { observe } from './two-brokers.ts';
 
-for (const scenario of [...SCENARIOS, ...SESSION_SCENARIOS, ...PROCESS_SCENARIOS]) {
+for (const scenario of [...SCENARIOS, ...SESSION_SCENARIOS, ...PROTOCOL_SCENARIOS, ...PROCESS_SCENARIOS]) {
   test(`drop-in: ${scenario.name}`, { timeout: 120_000 }, async (t) => {
     const mosquitto = toolOrSkip(t, 'mosquitto', 'mosquitto');
     const clients = mosquitto === null ? null : toolOrSkip(t, 'mosquitto_pub', 'mosquitto-clients');

