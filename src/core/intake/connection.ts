@@ -147,14 +147,9 @@ export class Connection implements LinkEvents, Entrant, ChannelOwner, Timed {
     return this.#phase !== 'closing';
   }
 
-  /** Its CONNECT has not been answered yet. */
-  get isEntering(): boolean {
-    return this.#phase === 'connecting' || this.#phase === 'authenticating';
-  }
-
-  /** ListenerSettings.id of its listener, as it was when it came. */
-  get listenerId(): number {
-    return this.#parts.listener.id;
+  /** It came by this listener, and its CONNECT has not been answered yet. */
+  isEntering(listenerId: number): boolean {
+    return this.isOpen && this.#phase !== 'connected' && this.#parts.listener.id === listenerId;
   }
 
   // ---------------------------------------------------------------------------------------------- LinkEvents

@@ -59,7 +59,7 @@ export class Door {
   endEntering(): void {
     const { id } = this.#parts.listener;
     for (const connection of [...this.#house.connections]) {
-      if (connection.isEntering && connection.listenerId === id) connection.leave('its listener was changed');
+      if (connection.isEntering(id)) connection.leave('its listener was changed');
     }
   }
 
