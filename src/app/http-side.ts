@@ -39,7 +39,7 @@ export class HttpSide {
     at: ListenAt | UnixAddress,
     listener: () => ListenerConfig,
     listenerId: number,
-    context: (() => TlsContext) | null,
+    context: (() => TlsContext | null) | null,
   ): Promise<Listening> {
     if ('path' in at) throw needsPort(listener());
     const { createHttpApi } = await import('../modules/http-api/index.ts');

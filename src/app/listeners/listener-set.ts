@@ -11,6 +11,7 @@ import type { Log } from '../../base/log.ts';
 import type { Config } from '../../config/config.ts';
 import type { Broker, Door } from '../../core/broker.ts';
 import type { TlsContext } from '../../transport/node/tls-context.ts';
+import type { TlsTransport } from '../../transport/node/tls-transport.ts';
 import type { HttpSide } from '../http-side.ts';
 import { listenerSettingsOf } from '../settings.ts';
 import { StartFailure } from '../start-failure.ts';
@@ -24,7 +25,7 @@ export interface ListenerSetParts {
   readonly broker: Broker;
   readonly transport: Transport;
   /** Listens with TLS; loaded when the first listener needs it. */
-  readonly listenTls: (at: ListenAt | UnixAddress, accept: Accept, context: () => TlsContext) => Promise<Listening>;
+  readonly listenTls: TlsTransport['listen'];
   readonly http: HttpSide;
   readonly log: Log;
   readonly command: string;
@@ -80,7 +81,7 @@ const STRICT_OPTIONS = [
 /** What `packet_buffer_size 0` stands for. */
 const HEADER_BYTES_DEFAULT = 4096;
 
-/** Listens for nobody: a listener whose rules are not in force yet. */
+/** Lets nobody in: the rules of the listener are not in force yet, or not any more. */
 const REFUSE: Accept = (link) => {
   link.destroy();
   return { onBytes() {}, onSent() {}, onEnd() {} };
@@ -168,7 +169,9 @@ export class ListenerSet {
     }
     const { packetBufferSize } = config.options;
     const headerBytesMax = packetBufferSize === 0 ? HEADER_BYTES_DEFAULT : packetBufferSize;
-    const accept = await buildPile(listener, { accept: door.accept, log, headerBytesMax });
+    // Who is still to say its PROXY header when another pile takes the place of this one would be judged by old options.
+    const enter: Accept = (link) => (upper.accept === accept ? door.accept(link) : REFUSE(link));
+    const accept: Accept = await buildPile(listener, { accept: enter, log, headerBytesMax });
     const settings = listenerSettingsOf(listener, id);
     return () => {
       door.change(settings);
@@ -199,10 +202,7 @@ export class ListenerSet {
     const isHttp = listener.options.protocol === 'http_api';
     const door = isHttp ? null : broker.openDoor(listenerSettingsOf(listener, id));
     const accept: Accept = (link) => upper.accept(link);
-    const context = (): TlsContext => {
-      if (upper.tls === null) throw new StartFailure('a connection before the certificate', []);
-      return upper.tls;
-    };
+    const context = (): TlsContext | null => upper.tls;
     const listen = (at: ListenAt | UnixAddress): Promise<Listening> => {
       if (isHttp) return http.listen(at, () => upper.config, id, isTls(listener) ? context : null);
       return isTls(listener) ? listenTls(at, accept, context) : transport.listen(at, accept);

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { createHarness } from '../../../test/fixtures/broker-harness.ts';
+import { cannotReceiveDatagrams, receiveDatagrams } from '../../../test/fixtures/datagram-receiver.ts';
 import { gatekeeperWith } from '../../../test/fixtures/fake-gatekeeper.ts';
 import { MemoryLog } from '../../../test/fixtures/memory-log.ts';
 import type { ListenAt, Listening, UnixAddress } from '../../base/link.ts';
@@ -166,4 +170,18 @@ test('a name that nobody knows', async () => {
   assert.deepEqual(open, []);
   assert.equal(failure?.lines[0], 'Error creating listener: Name or service not known.');
   assert.match(failure?.lines[1] ?? '', /\(plant\.conf:1\) is neither an address nor a name/);
+});
+
+test("a unix socket of another kind that is somebody else's is not removed", {
+  skip: cannotReceiveDatagrams,
+}, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'zanzara-unix-'));
+  const path = join(folder, 'log.sock');
+  const receiver = receiveDatagrams(path);
+  t.after(() => {
+    receiver.close();
+    rmSync(folder, { recursive: true });
+  });
+  await openWith(`listener 0 ${path}\n`, [], {});
+  assert.ok(existsSync(path));
 });

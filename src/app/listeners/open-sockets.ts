@@ -103,6 +103,7 @@ async function isStale(path: string): Promise<boolean> {
       probe.destroy();
       resolve(false);
     });
-    probe.once('error', () => resolve(true));
+    // Every other reason is that of somebody who is there: too busy, another's whom we may not ask, or of another kind.
+    probe.once('error', (error) => resolve(codeOf(error) === 'ECONNREFUSED'));
   });
 }

@@ -19,8 +19,8 @@ import { openLinkStream } from './link-stream.ts';
 import { type AnswerOptions, answerRequest } from './request-answers.ts';
 
 export interface HttpApiOptions extends AnswerOptions {
-  /** Certificates for new connections; null = without TLS. */
-  readonly tls: (() => TlsContext) | null;
+  /** Certificates for new connections, as for TlsTransport.listen; null = without TLS. */
+  readonly tls: (() => TlsContext | null) | null;
   /** By default the system's. */
   readonly clock?: Clock;
 }

@@ -35,8 +35,10 @@ export interface HandshakeShared {
 
 export interface HandshakeOptions {
   readonly accept: Accept;
-  /** In force for this connection. */
+  /** That was in force when it came. */
   readonly context: TlsContext;
+  /** It still is. */
+  readonly isInForce: () => boolean;
   readonly isUnix: boolean;
   readonly shared: HandshakeShared;
   /** Whose connection it is: its own unfinished ones go with a listener. */
@@ -112,7 +114,11 @@ export class Handshake {
 
   #secured(): void {
     if (this.#isOver) return;
-    const { context, shared, accept, isUnix } = this.#options;
+    const { context, isInForce, shared, accept, isUnix } = this.#options;
+    if (!isInForce()) {
+      this.end('its listener was read anew meanwhile');
+      return;
+    }
     const { reason, certificate } = judgeClient(this.#socket, context, shared.clock.wallMs());
     if (reason !== null) {
       this.#fail({ reason: `certificate verify failed: ${reason}`, code: '', certificate });

@@ -9,7 +9,7 @@ import { FakeClock } from '../../../test/fixtures/fake-clock.ts';
 import { connectPeer, type Server, usePeers } from '../../../test/fixtures/link-parties.ts';
 import { testTransport } from '../../../test/fixtures/link-suite.ts';
 import { MemoryLog } from '../../../test/fixtures/memory-log.ts';
-import { createTlsClient, dialTls } from '../../../test/fixtures/tls-client.ts';
+import { createTlsClient, dialTls, startTls } from '../../../test/fixtures/tls-client.ts';
 import { clientOf, contextOf, listenTls } from '../../../test/fixtures/tls-listener.ts';
 import type { Listening, Transport } from '../../base/link.ts';
 import type { TransportOptions } from '../transport-options.ts';
@@ -192,6 +192,36 @@ test('a reload holds for new handshakes, connections that are there stay', { tim
   oldLink.onInput = (bytes) => oldLink.send(bytes);
   oldPeer.read().socket.write('still here');
   await oldPeer.until(() => oldPeer.receivedBytes === 10);
+});
+
+test('a reload that comes into a handshake does not let the client in, who may come again', {
+  timeout: 60_000,
+}, async (t) => {
+  const made = certificatesOrSkip(t);
+  if (made === null) return;
+  let context = contextOf(made);
+  const { server, log } = await listenTls(t, () => context);
+  const early = await connectRaw(t, server);
+  // The one after it was let in, so this one was accepted.
+  await connectPeer(t, server);
+  context = contextOf(made);
+  const end = closed(early);
+  const socket = await startTls(early, clientOf(made)).catch(() => null);
+  t.after(() => socket?.destroy());
+  socket?.on('error', () => {}).resume();
+  await end;
+  assert.equal(server.links.length, 1);
+  assert.match(log.texts('error')[0] ?? '', /failed: its listener was read anew meanwhile\.$/);
+  await connectPeer(t, server);
+  assert.equal(server.links.length, 2);
+});
+
+test('while there is no context connections are closed, and that is no fault', async (t) => {
+  const faults: Error[] = [];
+  const { server, log } = await listenTls(t, () => null, { onFault: (error) => faults.push(error) });
+  const socket = await connectRaw(t, server);
+  await closed(socket.resume());
+  assert.deepEqual([faults, log.lines], [[], []]);
 });
 
 test('garbage in an established connection ends the link, without waiting for the client', {

@@ -1,7 +1,8 @@
 /**
  * TLS listeners on node:tls. Each connection is a socket of node:net in a TLSSocket, with the context that is in force
- * when it arrives, so that a reload holds for new handshakes and leaves connections alone. The link is made when the
- * handshake is over and the client's certificate was found good; nobody hears of a connection before.
+ * when it arrives, so that a reload holds for new handshakes and leaves connections alone. A handshake that the reload
+ * comes into does not let the client in: it may have begun without the certificate that is asked for now. The link is
+ * made when the handshake is over and the client's certificate was found good; nobody hears of a connection before.
  *
  * Rejected: tls.Server. It hides the certificate of a client that it refuses, counts its deadline anew with each byte,
  * and keeps the same context for all.
@@ -29,9 +30,9 @@ export interface TlsTransportOptions extends TransportOptions {
 export interface TlsTransport {
   /**
    * As Transport.listen. `accept` is told of each client that was let in.
-   * @param context asked for each connection
+   * @param context asked for each connection, and again at the end of its handshake; null = nobody is let in yet
    */
-  listen(at: ListenAt | UnixAddress, accept: Accept, context: () => TlsContext): Promise<Listening>;
+  listen(at: ListenAt | UnixAddress, accept: Accept, context: () => TlsContext | null): Promise<Listening>;
 }
 
 /** Make one for the process: its limits are for all listeners together. */
@@ -55,9 +56,15 @@ export function createTlsTransport(options: TlsTransportOptions): TlsTransport {
       const listening = await openServer(at, {
         onAcceptError,
         onSocket(raw) {
+          const inForce = context();
+          if (inForce === null) {
+            raw.destroy();
+            return;
+          }
           makeRoom(shared.unfinished, handshakesMax);
+          const isInForce = (): boolean => context() === inForce;
           try {
-            new Handshake(raw, { accept, context: context(), isUnix, shared, listener });
+            new Handshake(raw, { accept, context: inForce, isInForce, isUnix, shared, listener });
           } catch (error) {
             raw.destroy();
             shared.link.onFault(toError(error));

@@ -292,7 +292,8 @@ describe('3.1 CONNECT, the packet', () => {
         [null, null],
         ['u', null],
         [null, [0, 255]],
-        ['', []],
+        // An empty name is nobody's.
+        [null, []],
       ],
     );
   });
