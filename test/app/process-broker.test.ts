@@ -37,7 +37,7 @@ test('a log file is rotated by SIGRTMIN, and by SIGHUP', onFfi, async (context) 
   await untilFileHolds(log, ' running\n', broker);
   for (const [index, signal] of [loadLibc().realTimeSignal(), 'SIGHUP'].entries()) {
     renameSync(log, `${log}.${index}`);
-    process.kill(broker.child.pid ?? 0, signal);
+    process.kill(broker.child.pid ?? Number.NaN, signal);
     await untilFileHolds(log, '', broker);
   }
   await untilFileHolds(log, 'Reloading config.\n', broker);

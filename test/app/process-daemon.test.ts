@@ -27,7 +27,7 @@ const LAUNCHER = fileURLToPath(new URL('../../bin/zanzara', import.meta.url));
  * word after `--mode` says how the start goes.
  */
 const BROKER = `
-const { writeFileSync } = require('node:fs');
+const { renameSync, writeFileSync } = require('node:fs');
 const { join, dirname } = require('node:path');
 const root = dirname(dirname(__dirname));
 const mode = process.argv[process.argv.indexOf('--mode') + 1];
@@ -39,8 +39,10 @@ import('${sourceUrl('app/process/start-report.ts')}').then(({ createStartReport 
   if (mode === 'fail') process.exitCode = 3;
   else if (mode === 'crash') process.kill(process.pid, 'SIGKILL');
   else {
-    writeFileSync(join(root, 'pid'), String(process.pid));
     writeFileSync(join(root, 'argv'), JSON.stringify(process.argv.slice(2)));
+    // Whole as soon as it is there: somebody may look for it all the time.
+    writeFileSync(join(root, 'pid.new'), String(process.pid));
+    renameSync(join(root, 'pid.new'), join(root, 'pid'));
     if (process.argv.includes('--help')) return;
     setInterval(() => {}, 1000);
     process.on('SIGTERM', () => process.exit(0));
@@ -64,7 +66,12 @@ function setUp(context: TestContext) {
   cpSync(LAUNCHER, join(root, 'bin/zanzara'));
   mkdirSync(join(root, 'node_modules/node/bin'), { recursive: true });
   symlinkSync(process.execPath, join(root, 'node_modules/node/bin/node'));
-  const readPid = () => Number(readFileSync(join(root, 'pid'), 'utf8'));
+  const readPid = () => {
+    const pid = Number(readFileSync(join(root, 'pid'), 'utf8'));
+    // To kill 0 would be to kill our own group.
+    assert.ok(pid > 1, `${pid} is no process`);
+    return pid;
+  };
   context.after(() => {
     if (existsSync(join(root, 'pid'))) {
       try {

@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { proxyV2, tlsTlv } from '../../src/transport/proxy-protocol/proxy-header.fixture.ts';
 import { textOf, tlsToolsOrSkip } from '../app/tls-tools.ts';
 import { rawConnect } from '../fixtures/raw-packets.ts';
+import { RawSocket } from '../fixtures/raw-socket.ts';
 import { startTls } from '../fixtures/tls-client.ts';
 import { ReloadHouse } from './reload-house.ts';
 
@@ -75,3 +76,26 @@ test('a PROXY header that comes after the reload is not judged by the options fr
   assert.equal(await answerTo(await dial(house.port()), bytes), -1);
   assert.equal(await answerTo(early, bytes), -1, 'it has come in without a certificate');
 });
+
+test(
+  'proxy_protocol_v2_require_tls turned on: who is connected without TLS has to go, turned off nobody',
+  limit,
+  async (t) => {
+    const open = 'allow_anonymous true\nlistener {PORT} 127.0.0.1\nenable_proxy_protocol 2\n';
+    const strict = { 'zanzara.conf': `${open}proxy_protocol_v2_require_tls true\n` };
+    const house = await ReloadHouse.start(t, { 'zanzara.conf': open });
+    const plain = await RawSocket.open(house.port());
+    plain.send(Buffer.concat([proxyV2(), rawConnect()]));
+    assert.equal((await plain.received(4)).length, 4);
+    const lines = await house.reloadWell(strict);
+    assert.match(
+      lines.join('\n'),
+      /1 clients of listener \d+ were disconnected: proxy_protocol_v2_require_tls changed\./,
+    );
+    await plain.closed;
+    const secure = await RawSocket.open(house.port());
+    secure.send(Buffer.concat([proxyV2({ tlvs: [tlsTlv({ flags: 0x01 })] }), rawConnect()]));
+    assert.equal((await secure.received(4)).length, 4);
+    assert.ok(!(await house.reloadWell({ 'zanzara.conf': open })).join('\n').includes('disconnected'));
+  },
+);

@@ -7,7 +7,7 @@ import type { Transport } from '../../src/base/link.ts';
 import { type ClosedReason, ConnectRefusedError } from '../../src/client/client-types.ts';
 import { createNodeTransport } from '../../src/transport/node/node-transport.ts';
 import { connectLoadClient } from '../fixtures/load-client.ts';
-import { rawConnect } from '../fixtures/raw-packets.ts';
+import { field, rawConnect } from '../fixtures/raw-packets.ts';
 import { RawSocket } from '../fixtures/raw-socket.ts';
 import { admission, Visitor } from '../options/visitor.ts';
 import { passwordLine, ReloadHouse } from './reload-house.ts';
@@ -282,6 +282,7 @@ const LATE: readonly (readonly [what: string, extra: string])[] = [
   ['a mount point', 'mount_point ten/\n'],
   ['versions', 'accept_protocol_versions 5\n'],
   ['the user name as client id', 'use_username_as_clientid true\n'],
+  ['no empty client id', 'allow_zero_length_clientid false\n'],
 ];
 for (const [what, extra] of LATE) {
   test(`T03 ${what}: who was accepted before and says CONNECT after the reload is not let in`, limit, async (t) => {
@@ -290,9 +291,8 @@ for (const [what, extra] of LATE) {
     const early = await RawSocket.open(house.port());
     await house.sees('New connection from', mark);
     await house.reloadWell({ 'zanzara.conf': OPEN + extra });
-    early.send(rawConnect());
-    await early.closed;
-    assert.equal(early.byteCount, 0);
+    early.send(rawConnect({ payload: [field('')] }));
+    assert.equal((await early.received(1)).length, 0);
   });
 }
 

@@ -76,7 +76,11 @@ const STRICT_OPTIONS = [
   ['use_subject_as_username', 'useSubjectAsUsername'],
   ['use_username_as_clientid', 'useUsernameAsClientid'],
   ['enable_proxy_protocol', 'enableProxyProtocol'],
+  ['proxy_protocol_v2_require_tls', 'proxyProtocolV2RequireTls'],
 ] as const;
+
+/** Of those: what a client has that was let in while they were on suffices when they are off as well. */
+const DEMANDS: ReadonlySet<string> = new Set(['require_certificate', 'proxy_protocol_v2_require_tls']);
 
 /** What `packet_buffer_size 0` stands for. */
 const HEADER_BYTES_DEFAULT = 4096;
@@ -176,7 +180,7 @@ export class ListenerSet {
     return () => {
       door.change(settings);
       // Whoever is at the door came by other options, or by another certificate.
-      const isChanged = JSON.stringify(upper.config.options) !== JSON.stringify(listener.options);
+      const isChanged = shapeOf(upper.config) !== shapeOf(listener);
       if (isChanged || tls !== null) door.endEntering();
       upper.config = listener;
       upper.tls = tls;
@@ -215,10 +219,14 @@ export class ListenerSet {
 
 /** Names of the options that changed in a way that a connected client cannot follow. */
 function strictChanges({ options: before }: WantedListener, { options: after }: WantedListener): readonly string[] {
-  const changed = STRICT_OPTIONS.filter(([, key]) => before[key] !== after[key]);
-  // Who has a certificate may stay where none is asked for any more.
-  const isLoosened = before.requireCertificate && !after.requireCertificate;
-  return changed.map(([name]) => name).filter((name) => !(name === 'require_certificate' && isLoosened));
+  const isStrict = ([name, key]: (typeof STRICT_OPTIONS)[number]): boolean =>
+    before[key] !== after[key] && !(DEMANDS.has(name) && after[key] === false);
+  return STRICT_OPTIONS.filter(isStrict).map(([name]) => name);
+}
+
+/** All that a listener says: another text is another way in. */
+function shapeOf({ options, security }: WantedListener): string {
+  return JSON.stringify([options, security]);
 }
 
 /** Whether the sockets can stay: the rest can be exchanged above them. */

@@ -1,7 +1,7 @@
 /** The HTTP API over TLS: what holds for every TLS listener holds for it. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { type RequestOptions, request } from 'node:https';
+import { Agent, type RequestOptions, request } from 'node:https';
 import { type TestContext, test } from 'node:test';
 import { type PeerCertificate, TLSSocket } from 'node:tls';
 import { certificatesOrSkip, type TestIdentity } from '../../../test/fixtures/certificates.ts';
@@ -80,4 +80,18 @@ test('T13 HTTP API over TLS: require_certificate lets in only who has one, a rev
   await assert.rejects(getTls({ port, ca, auth: 'ada:x' }));
   await assert.rejects(getTls({ port, ca, auth: 'ada:x', ...keyAndCert(made.revoked) }));
   await assert.rejects(getTls({ port, ca, auth: 'ada:x', ...keyAndCert(made.wrongAuthority) }));
+});
+
+test('HTTP API over TLS: a connection from before a reload is not answered any more', async (t) => {
+  const made = certificatesOrSkip(t);
+  if (made === null) return;
+  let context = contextOf(made);
+  const port = await listen(t, () => context);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  const asking = { port, ca: readFileSync(made.root.certFile), auth: 'ada:x', agent };
+  assert.equal((await getTls(asking)).text, '2.1.3');
+  assert.equal((await getTls(asking)).text, '2.1.3');
+  context = contextOf(made, mutual(made));
+  await assert.rejects(getTls(asking));
 });

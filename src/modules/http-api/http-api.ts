@@ -55,6 +55,8 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
 interface Connection {
   readonly stream: Duplex;
   readonly remoteAddress: string;
+  /** By which it was let in: with another one in force it has to come again. */
+  readonly context: TlsContext | null;
   /** Requests that are not answered yet. */
   openCount: number;
   /** Ends when the last of them is answered. */
@@ -126,6 +128,7 @@ class Api implements HttpApi {
     const connection: Connection = {
       stream,
       remoteAddress: link.remoteAddress,
+      context: this.#context,
       openCount: 0,
       tail: Promise.resolve(),
       isEnding: false,
@@ -143,6 +146,11 @@ class Api implements HttpApi {
     const emitter: EventEmitter = this.#server;
     emitter.emit('connection', stream);
     return events;
+  }
+
+  /** Null: without TLS. */
+  get #context(): TlsContext | null {
+    return this.#options.tls?.() ?? null;
   }
 
   #setDeadline(connection: Connection, ms: number): void {
@@ -174,7 +182,8 @@ class Api implements HttpApi {
 
   #enqueue(request: IncomingMessage, response: ServerResponse): void {
     const connection = this.#connections.get(request.socket);
-    if (connection === undefined || connection.openCount > REQUESTS_WAITING_MAX) {
+    const isOutdated = connection?.context !== this.#context;
+    if (connection === undefined || isOutdated || connection.openCount > REQUESTS_WAITING_MAX) {
       request.socket.destroy();
       return;
     }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { pbkdf2Sync } from 'node:crypto';
 import { test } from 'node:test';
+import { assertNoGrowth } from '../../../test/fixtures/memory.ts';
 import { MemoryLog } from '../../../test/fixtures/memory-log.ts';
 import type { AuthenticateAnswer } from '../../core/ports.ts';
 import { FileGatekeeper } from './file-gatekeeper.ts';
@@ -43,4 +44,15 @@ test('the work that is done for a user who is not there lets nobody in, whatever
   const gatekeeper = gatekeeperOf(9, FILE);
   const request = requestOf({ userName: 'nobody', password: bytesOf('test') });
   assert.deepEqual(await gatekeeper.authenticate(request), { kind: 'refused', reason: 0x87 });
+});
+
+test('listeners that go leave their users behind nowhere', () => {
+  const hash = FILE.subarray(FILE.indexOf(':'.charCodeAt(0)));
+  const users = Array.from({ length: 3000 }, (_, index) => `user${index}${Buffer.from(hash)}`).join('\n');
+  const gatekeeper = gatekeeperOf(9, FILE);
+  let listenerId = 1;
+  assertNoGrowth(200_000, () => {
+    listenerId += 1;
+    gatekeeper.apply(prepareRules([{ ...LISTENER, listenerId }], () => bytesOf(users)));
+  });
 });

@@ -60,8 +60,11 @@ export class FileGatekeeper implements Gatekeeper {
   /** Those whose dangerous name was told. */
   readonly #told = new WeakSet<Identity>();
   #byListener: ReadonlyMap<number, ListenerRules> = new Map();
-  /** Of listeners that are gone, as they were last: their sessions still have wills and queues, and nobody comes in by them. */
-  readonly #gone = new Map<number, ListenerRules>();
+  /**
+   * Of listeners that are gone, as they were last: their sessions still have wills and queues. Not their users and keys, which
+   * may be many: nobody comes in by them.
+   */
+  readonly #gone = new Map<number, ListenerRules['acl']>();
   #isRuledForgotten = false;
   #rulesVersion = 0;
   #hasRules = false;
@@ -85,18 +88,18 @@ export class FileGatekeeper implements Gatekeeper {
   /** Puts these rules in force, all at once. */
   apply({ byListener, warnings }: PreparedRules): void {
     for (const warning of warnings) this.#log.write('warning', warning);
-    for (const [id, rules] of this.#byListener) {
-      if (!byListener.has(id)) this.#gone.set(id, rules);
+    for (const [id, { acl }] of this.#byListener) {
+      if (!byListener.has(id)) this.#gone.set(id, acl);
     }
     for (const id of byListener.keys()) this.#gone.delete(id);
-    for (const [id, { acl }] of this.#gone) {
+    for (const [id, acl] of this.#gone) {
       if (this.#gone.size <= GONE_MAX) break;
       // The one that went first is forgotten: its sessions may do nothing from now on.
       this.#gone.delete(id);
       this.#isRuledForgotten ||= acl !== null;
     }
-    const all = [...byListener.values(), ...this.#gone.values()];
-    this.#hasRules = this.#isRuledForgotten || all.some(({ acl }) => acl !== null);
+    const all = [...[...byListener.values()].map(({ acl }) => acl), ...this.#gone.values()];
+    this.#hasRules = this.#isRuledForgotten || all.some((acl) => acl !== null);
     this.#byListener = byListener;
     this.#rulesVersion++;
   }
@@ -157,10 +160,11 @@ export class FileGatekeeper implements Gatekeeper {
   }
 
   #isAllowed(identity: Identity, topic: TopicName, right: number): boolean {
-    const rules = this.#byListener.get(identity.listenerId) ?? this.#gone.get(identity.listenerId);
-    if (rules === undefined) return false;
-    if (rules.acl === null) return true;
-    const verdict = rules.acl.judge(identity, topic, right);
+    const rules = this.#byListener.get(identity.listenerId);
+    const acl = rules === undefined ? this.#gone.get(identity.listenerId) : rules.acl;
+    if (acl === undefined) return false;
+    if (acl === null) return true;
+    const verdict = acl.judge(identity, topic, right);
     if (verdict === 'allowed') return true;
     if (verdict !== 'denied') this.#tellOnce(identity, verdict);
     return false;
