@@ -104,9 +104,9 @@ for (const { always = [], lines, sees, before, after } of ROWS) {
 
 test('a reload does not bring set_tcp_nodelay, and says so', { skip: cannotReadOptions }, async (t) => {
   const broker = await startOneBroker(t, OPEN);
-  await broker.reloadWith({}, [...OPEN, 'set_tcp_nodelay true']);
+  await broker.reloadWith({}, [...OPEN, 'set_tcp_nodelay false']);
   await Visitor.connect(broker.port);
-  assert.deepEqual(hasNoDelay(broker.port), [false]);
+  assert.deepEqual(hasNoDelay(broker.port), [true]);
   assert.ok(broker.log.hasLine("Warning: 'set_tcp_nodelay' has changed. That takes a restart: the old value stays."));
 });
 
