@@ -248,7 +248,7 @@ function returnCodeOf(socket: TLSSocket): Promise<number> {
     socket.on('error', () => finish(-1));
     socket.on('end', () => finish(-1));
     socket.on('close', () => finish(-1));
-    if (socket.destroyed) finish(-1);
+    if (socket.destroyed || socket.readableEnded || !socket.writable) finish(-1);
     else socket.write(rawConnect());
   });
 }

@@ -40,7 +40,8 @@ const version5: Scenario = {
     await say('properties', unnamed.publish('v/2', '{}', { qos: 1, properties }));
     await say('alias', unnamed.publish('v/3', 'named', { qos: 1, properties: { topicAlias: 5 } }));
     await say('alias alone', unnamed.publish('', 'by alias', { qos: 1, properties: { topicAlias: 5 } }));
-    await say('received', a.until(4));
+    // A QoS 2 message is handed out at PUBREL, which later ones may overtake.
+    await say('received', a.until(4).then((all) => all.split(' / ').toSorted().join(' / ')));
     await say('unsubscribe', a.unsubscribe('v/#'));
     await say('unsubscribe again', a.unsubscribe('v/#'));
     await say('$SYS', a.publish('$SYS/broker/x', 'x', { qos: 1 }));
