@@ -41,7 +41,10 @@ const version5: Scenario = {
     await say('alias', unnamed.publish('v/3', 'named', { qos: 1, properties: { topicAlias: 5 } }));
     await say('alias alone', unnamed.publish('', 'by alias', { qos: 1, properties: { topicAlias: 5 } }));
     // A QoS 2 message is handed out at PUBREL, which later ones may overtake.
-    await say('received', a.until(4).then((all) => all.split(' / ').toSorted().join(' / ')));
+    await say(
+      'received',
+      a.until(4).then((all) => all.split(' / ').toSorted().join(' / ')),
+    );
     await say('unsubscribe', a.unsubscribe('v/#'));
     await say('unsubscribe again', a.unsubscribe('v/#'));
     await say('$SYS', a.publish('$SYS/broker/x', 'x', { qos: 1 }));
