@@ -21,6 +21,7 @@ export function settingsOf(config: Config): BrokerSettings {
     memoryLimitBytes: options.memoryLimit,
     maxKeepAlive: options.maxKeepalive,
     retainAvailable: options.retainAvailable,
+    checkRetainSource: options.checkRetainSource,
     retainExpirySeconds: options.retainExpiryInterval === null ? null : options.retainExpiryInterval * MINUTE_SECONDS,
     allowDuplicateMessages: options.allowDuplicateMessages,
     upgradeOutgoingQos: options.upgradeOutgoingQos,

@@ -7,9 +7,8 @@
  */
 import type { Listening } from '../base/link.ts';
 import type { Log } from '../base/log.ts';
-import type { Config, PluginConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { diffConfig } from '../config/diff-config.ts';
-import { knownPlugin } from '../config/known-plugin.ts';
 import { type Broker, createBroker } from '../core/broker.ts';
 import { createMemoryJournal } from '../modules/persistence/index.ts';
 import { createSecurity, type ListenerSecurity, type Security, SecurityFileError } from '../modules/security/index.ts';
@@ -310,21 +309,6 @@ export function checkFeatures(config: Config, log: Log): void {
       "Warning: 'enable_control_api true': $CONTROL/broker/v1 is not there yet and does not answer.",
     );
   }
-  if (config.options.checkRetainSource && hasAclFile(config)) {
-    const text = 'retained messages are delivered even when their publisher may not publish them any more';
-    log.write('warning', `Warning: 'check_retain_source true' is not there yet: ${text}.`);
-    log.write('warning', "Say 'check_retain_source false' if that is what you want.");
-  }
-}
-
-/** Where nobody loses rights, nothing has to be held back. */
-function hasAclFile({ security, plugins, listeners }: Config): boolean {
-  if (security.aclFile !== null || plugins.some(isAclPlugin)) return true;
-  return listeners.some((listener) => listener.security.aclFile !== null || listener.plugins.some(isAclPlugin));
-}
-
-function isAclPlugin({ path }: PluginConfig): boolean {
-  return knownPlugin(path) === 'acl-file';
 }
 
 function memoryBytes(): { readonly currentBytes: number } {

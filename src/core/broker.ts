@@ -123,7 +123,8 @@ function buildHouse(parts: BrokerParts): House {
   const { settings } = parts;
   const memory = new MemoryGuard({ heapBytes, timers, log, settings: () => context.settings });
   const seed = new DataView(random.fill(new Uint8Array(4)).buffer).getInt32(0);
-  const routerParts = { journal, settings, timers, monotonicMs, turn, seed };
+  const { mayHavePublished } = access;
+  const routerParts = { journal, settings, timers, monotonicMs, turn, seed, mayHavePublished };
   const router = new Router(routerParts);
   const sessionParts = {
     settings,

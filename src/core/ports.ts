@@ -7,7 +7,7 @@ import type { ReasonCode } from '../protocol/reasons.ts';
 import type { TopicFilter, TopicName } from '../protocol/topic.ts';
 import type { ProtocolVersion, Qos } from '../protocol/version.ts';
 import type { Delivery } from './model/delivery.ts';
-import type { OwnedMessage } from './model/message.ts';
+import type { OwnedMessage, Publisher } from './model/message.ts';
 import type { Subscription } from './model/subscription.ts';
 import type { Ticket } from './model/ticket.ts';
 import type { Will } from './model/will.ts';
@@ -76,6 +76,8 @@ export interface Gatekeeper {
   maySubscribe(identity: Identity, filter: TopicFilter): boolean | Promise<boolean>;
   /** The topic may be lent: the same object stands for another one in the next call. */
   mayReceive(identity: Identity, topic: TopicName): boolean;
+  /** Whether who published a retained message might do so today. Asked by `check_retain_source`; the topic may be lent. */
+  mayHavePublished(publisher: Publisher, topic: TopicName): boolean;
   /** Null: this method is not offered (0x8C). */
   startEnhanced(method: string, request: ConnectRequest): EnhancedAuthentication | null;
   /** Whether a client that is connected would still be let in. Asked after a reload (Operator.recheckClients). */

@@ -109,13 +109,33 @@ test('option clientid_prefixes: ids that begin otherwise are refused', async (t)
   assert.equal(await admission((await startOneBroker(t, OPEN)).port, { clientId: 'visitor' }), 'in');
 });
 
-test('option check_retain_source: is not there yet, and the broker says so where somebody may lose a right', async (t) => {
-  const says = async (lines: readonly string[]) =>
-    (await startOneBroker(t, [...OPEN, ...lines], { files: FILES })).log.hasLine(
-      "Warning: 'check_retain_source true' is not there yet",
-    );
-  assert.ok(await says(['acl_file {FOLDER}/acl']));
-  assert.ok(await says(['plugin mosquitto_acl_file.so', 'plugin_opt_acl_file {FOLDER}/acl']));
-  assert.ok(!(await says(['acl_file {FOLDER}/acl', 'check_retain_source false'])));
-  assert.ok(!(await says([])));
-});
+const SOURCE_CASES: readonly (readonly [line: string, isHeld: boolean])[] = [
+  ['', true],
+  ['check_retain_source true', true],
+  ['check_retain_source false', false],
+];
+for (const [line, isHeld] of SOURCE_CASES) {
+  const what = isHeld ? 'is held back' : 'is handed out';
+  test(`option check_retain_source: T09 a retained message of who lost the right ${what} (${line || 'default'})`, async (t) => {
+    const lines = [...OPEN, 'password_file {FOLDER}/passwd', 'acl_file {FOLDER}/acl', ...(line === '' ? [] : [line])];
+    const files = { ...FILES, acl: 'topic read #\nuser anna\ntopic readwrite #\n' };
+    const broker = await startOneBroker(t, lines, { files });
+    const anna = await Visitor.connect(broker.port, { ...ANNA, clientId: 'anna' });
+    await anna.publish('state', 'hers', true);
+    await anna.publish('large', 'x'.repeat(6000), true);
+    const seen = async (clientId: string): Promise<readonly string[]> => {
+      const reader = await Visitor.connect(broker.port, { clientId });
+      await reader.subscribe('#');
+      await anna.publish('end', 'end');
+      const texts: string[] = [];
+      while (texts.at(-1) !== 'end') texts.push((await reader.next()).slice(0, 4));
+      return texts.slice(0, -1).toSorted();
+    };
+    const all = ['hers', 'xxxx'];
+    assert.deepEqual(await seen('before'), all);
+    await broker.reloadWith({ acl: 'topic read #\nuser anna\ntopic read #\ntopic write end\n' });
+    assert.deepEqual(await seen('without'), isHeld ? [] : all);
+    await broker.reloadWith({ acl: files.acl });
+    assert.deepEqual(await seen('again'), all);
+  });
+}

@@ -57,7 +57,7 @@ export const GENERAL_OPTIONS = [
     type: { kind: 'boolean' },
     default: true,
     isReloaded: true,
-    text: 'Whether a retained message is held back when its publisher has lost the right to publish it. Not there yet: none is held back, and a warning says so where there is an ACL file.',
+    text: 'Whether a retained message is held back when its publisher has lost the right to publish it.',
   },
   {
     name: 'clientid_prefixes',

@@ -5,6 +5,7 @@
  */
 import type { PeerSecurity } from '../../base/link.ts';
 import type { TopicFilter, TopicName } from '../../protocol/topic.ts';
+import type { Publisher } from '../model/message.ts';
 import type { Gatekeeper, Identity } from '../ports.ts';
 import { AnswerTable, PUBLISH, RECEIVE, UNKNOWN } from './answer-table.ts';
 import { ClientIdentity } from './client-identity.ts';
@@ -57,6 +58,18 @@ export class Access {
     if (typeof answer === 'boolean' && client > 0) this.#answers.remember(client, topic, PUBLISH, answer);
     return answer;
   }
+
+  /** Might who published a retained message do so today? */
+  readonly mayHavePublished = (publisher: Publisher, topic: TopicName): boolean => {
+    const gatekeeper = this.#gatekeeper;
+    if (gatekeeper === null || !gatekeeper.hasRules) return true;
+    try {
+      return gatekeeper.mayHavePublished(publisher, topic);
+    } catch (error) {
+      this.#onFault(error);
+      return false;
+    }
+  };
 
   maySubscribe(identity: Identity, filter: TopicFilter): boolean | Promise<boolean> {
     const gatekeeper = this.#gatekeeper;

@@ -226,6 +226,7 @@ function makeWill({ packet: { will }, willTopic: topic, identity }: Admission): 
     expiresAtMs,
     forwardedProperties,
     publisherId,
+    publisher: identity,
     bytes: payload,
   });
   return { message, delaySeconds, expirySeconds: messageExpiryInterval };

@@ -143,6 +143,7 @@ function fillMessage(context: HandleContext, client: Client, packet: PublishPack
   message.forwardedProperties =
     propertiesEnd > propertiesStart ? copyForwardedProperties(packet.bytes, propertiesStart, propertiesEnd) : NO_BYTES;
   message.publisherId = client.identity.clientId;
+  message.publisher = client.identity;
   message.bytes = packet.bytes;
   message.isFrameKept = context.isFrameKept;
   message.payloadStart = packet.payloadStart;

@@ -16,6 +16,14 @@ export const NO_BYTES: Uint8Array = new Uint8Array(0);
 /** Payloads of at least this many bytes are not copied when the frame around them can be kept instead. */
 const KEPT_PAYLOAD_BYTES = 4096;
 
+/** Who published a message, as far as rights go: what is asked when a retained one is handed out. */
+export interface Publisher {
+  readonly clientId: string;
+  readonly userName: string | null;
+  /** ListenerSettings.id of the listener it came through. */
+  readonly listenerId: number;
+}
+
 /** What may be read of a message, borrowed or owned. */
 export interface Message {
   readonly topic: TopicName;
@@ -28,6 +36,8 @@ export interface Message {
   readonly forwardedProperties: Uint8Array;
   /** Client id of the publisher, for No Local. Empty for the broker's own messages. */
   readonly publisherId: string;
+  /** Null for the broker's own messages. */
+  readonly publisher: Publisher | null;
   /** The payload is `bytes[payloadStart, payloadEnd)`. */
   readonly bytes: Uint8Array;
   readonly payloadStart: number;
@@ -40,6 +50,11 @@ export interface Message {
   own(): OwnedMessage;
 }
 
+/** What an OwnedMessage is made of. Without a publisher it is the broker's own. */
+export type OwnedFields = Omit<Message, 'payloadStart' | 'payloadEnd' | 'serial' | 'own' | 'publisher'> & {
+  readonly publisher?: Publisher | null;
+};
+
 export class OwnedMessage implements Message {
   readonly topic: TopicName;
   readonly qos: Qos;
@@ -47,19 +62,21 @@ export class OwnedMessage implements Message {
   readonly expiresAtMs: number;
   readonly forwardedProperties: Uint8Array;
   readonly publisherId: string;
+  readonly publisher: Publisher | null;
   readonly bytes: Uint8Array;
   readonly payloadStart = 0;
   readonly payloadEnd: number;
   /** How many queues and windows hold it: the business of StoredMessages, and all that ever changes here. */
   holdCount = 0;
 
-  constructor(fields: Omit<Message, 'payloadStart' | 'payloadEnd' | 'serial' | 'own'>) {
+  constructor(fields: OwnedFields) {
     this.topic = fields.topic;
     this.qos = fields.qos;
     this.retain = fields.retain;
     this.expiresAtMs = fields.expiresAtMs;
     this.forwardedProperties = fields.forwardedProperties;
     this.publisherId = fields.publisherId;
+    this.publisher = fields.publisher ?? null;
     this.bytes = fields.bytes;
     this.payloadEnd = fields.bytes.length;
   }
@@ -81,6 +98,7 @@ export class BorrowedMessage implements Message {
   expiresAtMs = Infinity;
   forwardedProperties: Uint8Array = NO_BYTES;
   publisherId = '';
+  publisher: Publisher | null = null;
   bytes: Uint8Array = NO_BYTES;
   payloadStart = 0;
   payloadEnd = 0;
@@ -101,9 +119,18 @@ export class BorrowedMessage implements Message {
 
   own(): OwnedMessage {
     if (this.#owned !== null) return this.#owned;
-    const { topic, qos, retain, expiresAtMs, publisherId, forwardedProperties } = this;
+    const { topic, qos, retain, expiresAtMs, publisherId, publisher, forwardedProperties } = this;
     const bytes = this.#ownPayload();
-    this.#owned = new OwnedMessage({ topic, qos, retain, expiresAtMs, forwardedProperties, publisherId, bytes });
+    this.#owned = new OwnedMessage({
+      topic,
+      qos,
+      retain,
+      expiresAtMs,
+      forwardedProperties,
+      publisherId,
+      publisher,
+      bytes,
+    });
     return this.#owned;
   }
 

@@ -32,6 +32,8 @@ export interface BrokerSettings {
   /** Seconds; 0 = any. v5 clients above it are told Server Keep Alive, 3.x clients are refused. */
   readonly maxKeepAlive: number;
   readonly retainAvailable: boolean;
+  /** A retained message is held back while its publisher may not publish it any more. */
+  readonly checkRetainSource: boolean;
   /** Seconds that a retained message without an expiry of its own is kept; null = for ever. */
   readonly retainExpirySeconds: number | null;
   /** True: one copy per matching subscription. False: one copy, at the highest QoS, with all identifiers. */
@@ -70,6 +72,7 @@ export const DEFAULT_SETTINGS: BrokerSettings = Object.freeze({
   memoryLimitBytes: 0,
   maxKeepAlive: 0,
   retainAvailable: true,
+  checkRetainSource: true,
   retainExpirySeconds: null,
   allowDuplicateMessages: true,
   upgradeOutgoingQos: false,

@@ -9,7 +9,7 @@ import type { TopicFilter, TopicName } from '../../protocol/topic.ts';
 import { higherQos } from '../../protocol/version.ts';
 import type { Delivery } from '../model/delivery.ts';
 import type { DeliveryTarget } from '../model/delivery-target.ts';
-import type { Message } from '../model/message.ts';
+import type { Message, Publisher } from '../model/message.ts';
 import type { RetainedSource } from '../model/retained-source.ts';
 import type { BrokerSettings } from '../model/settings.ts';
 import type { Subscription } from '../model/subscription.ts';
@@ -27,6 +27,8 @@ export interface RouterParts {
   readonly timers: TimerQueue;
   readonly monotonicMs: () => number;
   readonly turn: Turn;
+  /** Whether a publisher still has the right to a topic, for `check_retain_source`. */
+  readonly mayHavePublished: (publisher: Publisher, topic: TopicName) => boolean;
   /** A number that clients cannot know, so that they cannot choose topics whose hashes collide. */
   readonly seed: number;
 }
@@ -44,6 +46,14 @@ export class Router {
     const { topic } = message.own();
     if (this.retained.remove(topic)) this.#tellRemoved(topic);
     return false;
+  };
+  /** Whether a retained message may be handed out: alive, and of somebody who might publish it today. */
+  readonly #isWanted = (message: Message, sinceMs: number): boolean => {
+    if (!this.#isAlive(message, sinceMs)) return false;
+    const { settings, mayHavePublished } = this.#parts;
+    if (!settings.checkRetainSource) return true;
+    const { publisher } = message;
+    return publisher === null || mayHavePublished(publisher, message.topic);
   };
   /** Whether the last message had any matching subscription. */
   hadMatch = false;
@@ -79,9 +89,12 @@ export class Router {
     return match.groups.length > 0 || match.subscriptions.some((subscription) => subscription.target.isDurable);
   }
 
-  /** The retained messages for a new subscription; those that have expired are removed on the way. */
+  /**
+   * The retained messages for a new subscription; those that have expired are removed on the way, those whose publisher has
+   * lost the right to them stay and are held back (`check_retain_source`).
+   */
   retainedFor(filter: TopicFilter): RetainedSource {
-    return this.retained.cursor(filter.filter, this.#isAlive);
+    return this.retained.cursor(filter.filter, this.#isWanted);
   }
 
   /**

@@ -17,6 +17,7 @@
 import { assert } from '../../base/assert.ts';
 import type { PeerSecurity } from '../../base/link.ts';
 import type { Log } from '../../base/log.ts';
+import type { Publisher } from '../../core/model/message.ts';
 import type { AuthenticateAnswer, ConnectRequest, Gatekeeper, Identity } from '../../core/ports.ts';
 import { Reason } from '../../protocol/reasons.ts';
 import type { TopicName } from '../../protocol/topic.ts';
@@ -125,6 +126,11 @@ export class FileGatekeeper implements Gatekeeper {
     return this.#isAllowed(identity, topic, AclAccess.Read);
   }
 
+  mayHavePublished(publisher: Publisher, topic: TopicName): boolean {
+    // Not told in the log: it is asked for each subscriber anew.
+    return this.#verdictOn(publisher, topic, AclAccess.Write) === 'allowed';
+  }
+
   /** What a subscription brings is judged message by message, as by Mosquitto. */
   maySubscribe(identity: Identity): boolean {
     return this.#byListener.has(identity.listenerId);
@@ -160,14 +166,17 @@ export class FileGatekeeper implements Gatekeeper {
   }
 
   #isAllowed(identity: Identity, topic: TopicName, right: number): boolean {
-    const rules = this.#byListener.get(identity.listenerId);
-    const acl = rules === undefined ? this.#gone.get(identity.listenerId) : rules.acl;
-    if (acl === undefined) return false;
-    if (acl === null) return true;
-    const verdict = acl.judge(identity, topic, right);
+    const verdict = this.#verdictOn(identity, topic, right);
     if (verdict === 'allowed') return true;
     if (verdict !== 'denied') this.#tellOnce(identity, verdict);
     return false;
+  }
+
+  #verdictOn(names: Publisher, topic: TopicName, right: number): AclVerdict {
+    const rules = this.#byListener.get(names.listenerId);
+    const acl = rules === undefined ? this.#gone.get(names.listenerId) : rules.acl;
+    if (acl === undefined) return 'denied';
+    return acl === null ? 'allowed' : acl.judge(names, topic, right);
   }
 
   #tellOnce(identity: Identity, verdict: AclVerdict): void {
