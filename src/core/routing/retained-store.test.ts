@@ -74,6 +74,37 @@ test('all that a message has is kept: QoS, expiry, properties, publisher, topic'
   }
 });
 
+test('T09 who published it is kept with it, whatever else it has', () => {
+  const name = fc.string({ unit: 'grapheme', maxLength: 20 });
+  const publisher = fc.record({
+    clientId: name,
+    userName: fc.option(name),
+    listenerId: fc.oneof(fc.nat(70_000), fc.constantFrom(0, 65_535, 65_536)),
+  });
+  fc.assert(
+    fc.property(fc.option(publisher), fc.nat(6000), fc.boolean(), (who, payloadBytes, expires) => {
+      const store = new RetainedStore();
+      const message = new OwnedMessage({
+        topic: nameOf('a/b'),
+        qos: 1,
+        retain: true,
+        expiresAtMs: expires ? 5000 : Number.POSITIVE_INFINITY,
+        forwardedProperties: encoder.encode('properties'),
+        publisherId: who?.clientId ?? '',
+        publisher: who,
+        bytes: new Uint8Array(payloadBytes + 1).fill(7),
+      });
+      store.set(message, expires ? 100 : undefined);
+      const [found] = readAll(store.cursor('#'));
+      assert.deepEqual(found?.publisher, who === null ? null : { ...who });
+      assert.deepEqual(
+        [found?.publisherId, found?.expiresAtMs, found?.forwardedProperties, found?.bytes],
+        [message.publisherId, message.expiresAtMs, message.forwardedProperties, message.bytes],
+      );
+    }),
+  );
+});
+
 test('messages that grow and shrink, from a few bytes to more than a record holds', () => {
   const store = new RetainedStore();
   const topics = ['a', 'b', 'c', 'a/b', 'c/d'];
