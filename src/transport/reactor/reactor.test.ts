@@ -6,7 +6,8 @@ import { NODE_COMMAND } from '../../../test/fixtures/node-command.ts';
 import { EPOLLIN, EPOLLOUT } from './native.ts';
 import { createReactor, type Source } from './reactor.ts';
 
-const reactor = createReactor();
+// What belongs into one batch is in one, however slow the machine is.
+const reactor = createReactor({ batchMs: 10_000 });
 const { native } = reactor;
 
 /** A descriptor that is ready to be written to at once, and never to be read from. */
