@@ -5,7 +5,7 @@
 set -eu
 
 [ $# -gt 0 ] || set -- mosquitto mosquitto-clients python3-paho-mqtt chromium openssl gcc libc6-dev \
-  qemu-user libc6-arm64-cross libstdc++6-arm64-cross libgcc-s1-arm64-cross libatomic1-arm64-cross
+  strace qemu-user libc6-arm64-cross libstdc++6-arm64-cross libgcc-s1-arm64-cross libatomic1-arm64-cross
 
 missing=''
 for package in "$@"; do

@@ -12,7 +12,8 @@ export interface Finding {
   readonly text: string;
 }
 
-const SKIPPED_FOLDERS: ReadonlySet<string> = new Set(['.git', 'node_modules', 'dist', 'coverage']);
+/** `data` is what `npm start` makes. */
+const SKIPPED_FOLDERS: ReadonlySet<string> = new Set(['.git', 'node_modules', 'dist', 'coverage', 'data']);
 const TEXT = /(?:\.(?:ts|js|json|md|sh|tsv|conf|yml)|\/(?:zanzara|run))$/;
 
 /** Reads every file below `root` but those of npm, git and the build. */

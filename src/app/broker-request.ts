@@ -20,4 +20,8 @@ export interface BrokerRequest {
   /** `${NAME}` in the configuration stands for a variable of the environment. */
   readonly isEnvironmentExpanded: boolean;
   readonly logFormat: LogFormat;
+  /** Where state is kept when the configuration says nothing of `persistence`; null = in memory then. */
+  readonly persistFolder: string | null;
+  /** A store that is damaged ends the start, instead of being set aside. */
+  readonly isDamageRefused: boolean;
 }

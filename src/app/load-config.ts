@@ -11,8 +11,9 @@ export type LoadedConfig =
   | { readonly kind: 'failed'; readonly lines: readonly string[] };
 
 /** Loads the file of the request, or the default configuration when it names none. */
-export function loadConfig({ configFile, compat, isEnvironmentExpanded }: BrokerRequest): LoadedConfig {
-  const options: ReadOptions = { compat, isEnvironmentExpanded };
+export function loadConfig(request: BrokerRequest): LoadedConfig {
+  const { configFile, compat, isEnvironmentExpanded, persistFolder } = request;
+  const options: ReadOptions = { compat, isEnvironmentExpanded, persistFolder };
   if (configFile === null) return { kind: 'loaded', config: defaultConfig(options) };
   let source: Uint8Array;
   try {

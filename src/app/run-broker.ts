@@ -24,12 +24,14 @@ import { mayFollowLinks } from './process/open-carefully.ts';
 import { type PidFile, writePidFile } from './process/pid-file.ts';
 import { readSensitiveFile } from './process/sensitive-file.ts';
 import type { StartReport } from './process/start-report.ts';
+import { prepareStoreFolder, storeFolderFault } from './process/store-folder.ts';
 import { switchUser } from './process/switch-user.ts';
 import { createSystemdNotifier, type SystemdNotifier } from './process/systemd-notifier.ts';
 import { applyUmask } from './process/umask.ts';
 import { watchSignals } from './process/watch-signals.ts';
 import { checkFeatures, type RunningBroker, startBroker } from './start-broker.ts';
 import { StartFailure } from './start-failure.ts';
+import { type StoreSettings, storeSettingsOf } from './store-settings.ts';
 import { subscriptionTreeText } from './subscription-tree-text.ts';
 import { PACKAGE_ROOT, readVersion } from './version.ts';
 
@@ -102,6 +104,8 @@ class Process {
   readonly #log: BrokerLog;
   #pidFile: PidFile | null = null;
   readonly #systemd: SystemdNotifier;
+  /** Where state is kept; null = in memory. */
+  readonly #store: StoreSettings | null;
   #config: Config;
   #running: RunningBroker | null = null;
   #isStopping = false;
@@ -121,7 +125,10 @@ class Process {
     const { user } = config.options;
     // The user that the broker then is may not write where the compiled code is kept for the next start.
     if (process.geteuid?.() === 0) flushCompileCache();
-    const warnings = switchUser({ user, environment: process.env });
+    const store = storeSettingsOf(config, request, process.env);
+    if (store !== null) prepareStoreFolder({ folder: store.folder, user, environment: process.env });
+    const warnings = [...switchUser({ user, environment: process.env })];
+    this.#store = withinReach(store, warnings);
     this.#log = createBrokerLog(logSettingsOf(config, request), SURROUNDINGS);
     // From here on a signal is heard, also one that comes during the start.
     this.#watch();
@@ -177,6 +184,7 @@ class Process {
       log: this.#log,
       command,
       version: this.#version,
+      store: this.#store,
       transportName: process.env.ZANZARA_TRANSPORT ?? '',
       readFile: (path) => this.#readSensitive(path),
       onKeyLog: keyLog === null ? null : (line) => keyLog.write(line),
@@ -252,8 +260,7 @@ class Process {
       onStop: (signal) => this.#onStop(signal),
       onReload: () => this.#onReload(),
       onRotate: () => this.#log.reopen(),
-      onSave: () =>
-        this.#log.write('warning', 'Warning: SIGUSR1: there is no store on disk yet, so there is nothing to save.'),
+      onSave: () => this.#onSave(),
       onPrintTree: () => this.#printTree(),
     });
     if (note !== null) this.#log.write('notice', note);
@@ -336,6 +343,18 @@ class Process {
     return null;
   }
 
+  #onSave(): void {
+    this.#running?.save().then(
+      (fault) => {
+        if (fault === null)
+          this.#log.write('notice', 'SIGUSR1: all state is in memory (persistence false): nothing to save.');
+        else if (fault !== '') this.#log.write('error', `Error: SIGUSR1: the state could not be saved: ${fault}.`);
+        else this.#log.write('information', 'Everything is saved.');
+      },
+      (error: unknown) => writeDefect(this.#log, error),
+    );
+  }
+
   #printTree(): void {
     if (this.#running === null) return;
     const write = createLineWriter(process.stdout);
@@ -348,6 +367,22 @@ class Process {
     this.#systemd.close();
     await this.#log.close();
   }
+}
+
+/**
+ * The store, when the user that the broker has become can keep state there. Who only ran `npm start`, as root and in a folder
+ * that is closed to others, gets a broker all the same: one that keeps its state in memory, and says so.
+ * @throws StartFailure when state was to be kept, and cannot be
+ */
+function withinReach(store: StoreSettings | null, warnings: string[]): StoreSettings | null {
+  const fault = store === null ? null : storeFolderFault(store.folder);
+  if (store === null || fault === null) return store;
+  if (!store.isPersistAsked || !fault.isOutOfReach) throw new StartFailure('data folder', fault.lines);
+  warnings.push(
+    ...fault.lines.map((line) => line.replace(/^Error: /, 'Warning: ')),
+    'All state is in memory until then.',
+  );
+  return null;
 }
 
 /** How long a line of the log waits for a subscriber who is away. */

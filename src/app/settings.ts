@@ -26,6 +26,7 @@ export function settingsOf(config: Config): BrokerSettings {
     allowDuplicateMessages: options.allowDuplicateMessages,
     upgradeOutgoingQos: options.upgradeOutgoingQos,
     persistentClientExpirationSeconds: options.persistentClientExpiration,
+    willGraceMs: options.willRestartGrace * 1000,
     clientIdPrefixes: options.clientidPrefixes,
     globalMaxClients: options.globalMaxClients,
     globalMaxConnections: options.globalMaxConnections,

@@ -9,8 +9,8 @@ import type { Listening } from '../base/link.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/config.ts';
 import { diffConfig } from '../config/diff-config.ts';
-import { type Broker, createBroker } from '../core/broker.ts';
-import { createMemoryJournal } from '../modules/persistence/index.ts';
+import type { Broker } from '../core/broker.ts';
+import type { StoreJournal } from '../modules/persistence/index.ts';
 import { createSecurity, type ListenerSecurity, type Security, SecurityFileError } from '../modules/security/index.ts';
 import { createSysTopics, type SysTopics } from '../modules/sys-topics/index.ts';
 import { Reason } from '../protocol/reasons.ts';
@@ -22,6 +22,7 @@ import type { TransportOptions } from '../transport/transport-options.ts';
 import { createExtraTopics } from './extra-topics.ts';
 import { HttpSide } from './http-side.ts';
 import { listenErrorText } from './listeners/listen-failure.ts';
+import { ListenerIds } from './listeners/listener-ids.ts';
 import { type CommandLine, listenersOf, localHttpListener } from './listeners/listener-list.ts';
 import { checkPlugins, listenerRulesOf } from './listeners/listener-rules.ts';
 import {
@@ -31,8 +32,10 @@ import {
   type PreparedListeners,
 } from './listeners/listener-set.ts';
 import { listenerViewsOf } from './listeners/listener-views.ts';
+import { type OpenBrokerParts, openBroker } from './open-broker.ts';
 import { settingsOf } from './settings.ts';
 import { StartFailure } from './start-failure.ts';
+import { modeAtReload, type StoreSettings } from './store-settings.ts';
 import { createTransportReports } from './transport-reports.ts';
 
 export interface StartOptions {
@@ -42,6 +45,8 @@ export interface StartOptions {
   /** How the user starts Zanzara, for messages. */
   readonly command: string;
   readonly version: string;
+  /** Where state is kept; null = in memory. */
+  readonly store: StoreSettings | null;
   /** The transport that is asked for; '' = the best that can run here. */
   readonly transportName: string;
   /** Reads a file that holds secrets, with the rules for such files. */
@@ -60,6 +65,11 @@ export interface RunningBroker {
    * @throws StartFailure, or what `changeLog` throws, when that is not possible; nothing has changed then
    */
   reload(config: Config, changeLog: () => void): Promise<void>;
+  /**
+   * Makes everything durable that waits (SIGUSR1).
+   * @returns null: there is no store; else the fault, '' = none
+   */
+  save(): Promise<string | null>;
   /** Ends all connections, closes everything. Call once. */
   stop(): Promise<void>;
 }
@@ -80,7 +90,10 @@ class House implements RunningBroker {
   readonly #options: StartOptions;
   readonly #stops: (() => Promise<void>)[] = [];
   readonly #security: Security;
+  readonly #ids = new ListenerIds();
   #broker: Broker | null = null;
+  /** Null: all state is in memory. */
+  #journal: StoreJournal | null = null;
   #set: ListenerSet | null = null;
   #sys: SysTopics | null = null;
   #http: HttpSide | null = null;
@@ -109,29 +122,31 @@ class House implements RunningBroker {
   }
 
   async start(): Promise<void> {
-    const { config, log, transportName } = this.#options;
+    const { config, log, transportName, store } = this.#options;
     checkFeatures(config, log);
     const reports = createTransportReports(log, systemClock);
     const chosen = await openTransport(transportName, reports, log);
-    const journal = createMemoryJournal();
-    this.#stops.unshift(() => journal.close());
-
     const { gatekeeper } = this.#security;
-    const broker = createBroker({
+    const opened = await openBroker({
+      store,
+      names: this.#storeNames(config),
       clock: systemClock,
       log,
       turn: chosen.turn,
       random: systemRandom,
-      journal,
       gatekeeper,
       settings: settingsOf(config),
       heapBytes: () => process.memoryUsage.rss(),
     });
+    this.#stops.unshift(() => opened.close());
+    const { broker, journal } = opened;
     this.#broker = broker;
+    this.#journal = journal;
     const set = this.#makeListenerSet(broker, chosen, reports);
     this.#set = set;
     const prepared = await this.#prepare(config, set);
     await this.#commit(prepared);
+    opened.begin();
     this.#stops.unshift(() => this.#stopBroker(broker, set));
     this.#sys?.start();
     this.#stops.unshift(async () => this.#sys?.stop());
@@ -181,6 +196,7 @@ class House implements RunningBroker {
     if (this.#hasListeners) await this.#closeLocalHttp();
     broker.change(settingsOf(config));
     this.#sys?.change(config.options.sysInterval);
+    this.#changeMode(config);
     this.#reloadCount += 1;
     this.#dropClientsOf(new Set(gone), 'its listener was removed');
     for (const { id, name, options } of strict) {
@@ -191,6 +207,10 @@ class House implements RunningBroker {
     }
     const refused = broker.operator.recheckClients();
     if (refused > 0) log.write('notice', `${refused} connected clients were disconnected: the rules changed.`);
+  }
+
+  async save(): Promise<string | null> {
+    return this.#journal === null ? null : ((await this.#journal.save()) ?? '');
   }
 
   async stop(): Promise<void> {
@@ -207,7 +227,13 @@ class House implements RunningBroker {
       versionText: `mosquitto version ${MOSQUITTO_VERSION}`,
       intervalSeconds: config.options.sysInterval,
       memory: memoryBytes,
-      extra: createExtraTopics({ broker, version, transport: chosen.name, reloads: () => this.#reloadCount }),
+      extra: createExtraTopics({
+        broker,
+        version,
+        transport: chosen.name,
+        reloads: () => this.#reloadCount,
+        store: () => this.#journal?.figures() ?? null,
+      }),
     });
     this.#sys = sys;
     const http = new HttpSide({
@@ -219,6 +245,7 @@ class House implements RunningBroker {
     });
     this.#http = http;
     return new ListenerSet({
+      ids: this.#ids,
       broker,
       transport: chosen.transport,
       listenTls: createTlsListen(reports, log),
@@ -249,6 +276,22 @@ class House implements RunningBroker {
     this.#security.apply(security);
     this.#rules = rules;
     return await listeners.commit();
+  }
+
+  #changeMode(config: Config): void {
+    const { mode, warning } = modeAtReload(this.#options.config, config);
+    if (warning !== null) this.#options.log.write('warning', warning);
+    if (mode !== null) this.#journal?.setMode(mode);
+  }
+
+  /** How the store names listeners; those of the configuration at the start, by which what is stored is read. */
+  #storeNames(config: Config): OpenBrokerParts['names'] {
+    const wanted = listenersOf(config, this.#options.commandLine);
+    const haveSameRules = !config.options.perListenerSettings;
+    return {
+      nameOf: (id) => this.#ids.nameOf(id),
+      idOf: (name) => this.#ids.find(name, wanted, haveSameRules),
+    };
   }
 
   /** @returns how many there were */
@@ -298,10 +341,6 @@ export function checkFeatures(config: Config, log: Log): void {
       `Error: Bridge '${bridge.name}' is configured, and bridges are not there yet.`,
       `Its options are right. Remove the block of ${file}:${line} to start without it.`,
     ]);
-  }
-  if (config.options.persistence) {
-    log.write('warning', "Warning: 'persistence true' keeps everything in memory: the store on disk is not there yet.");
-    log.write('warning', 'Sessions, queued and retained messages are lost when the broker stops.');
   }
   if (config.options.enableControlApi) {
     log.write(

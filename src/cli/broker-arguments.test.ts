@@ -14,6 +14,8 @@ const PLAIN: BrokerRequest = {
   isQuiet: false,
   isConfigTest: false,
   isEnvironmentExpanded: false,
+  persistFolder: null,
+  isDamageRefused: false,
 };
 
 const RUNS: readonly (readonly [line: string, request: Partial<BrokerRequest>])[] = [
@@ -31,6 +33,9 @@ const RUNS: readonly (readonly [line: string, request: Partial<BrokerRequest>])[
   ['--compat 1.6', { compat: '1.6' }],
   ['--log-format json', { logFormat: 'json' }],
   ['--expand-env', { isEnvironmentExpanded: true }],
+  ['--persist data', { persistFolder: 'data' }],
+  ['--persist data -c a.conf --persist /b', { persistFolder: '/b', configFile: 'a.conf' }],
+  ['--refuse-damaged', { isDamageRefused: true }],
   [`${'-p 1884 '.repeat(10)}`, { ports: Array.from({ length: 10 }, () => 1884) }],
 ];
 
@@ -48,6 +53,7 @@ const WRONG: readonly (readonly [line: string, message: RegExp, wantsUsage: bool
   [`${'-p 1884 '.repeat(11)}`, /^Only 10 ports can be specified on the command line\.$/, false],
   ['--test-config', /^Please provide a configuration file to test\.$/, false],
   ['--tls-keylog', /^--tls-keylog argument given, but no file specified\.$/, false],
+  ['--persist', /^--persist argument given, but no folder specified\.$/, false],
   ['--compat', /^--compat must be one of: 1\.6, 2\.0, 2\.1\.$/, false],
   ['--compat 3', /^--compat must be one of: 1\.6, 2\.0, 2\.1\.$/, false],
   ['--log-format xml', /^--log-format must be one of: text, json\.$/, false],

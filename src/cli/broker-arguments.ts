@@ -24,8 +24,20 @@ export interface WrongArguments {
 /** Reads the arguments that follow the program's name. The first wrong one ends it. */
 export function parseBrokerArguments(argv: readonly string[]): BrokerArguments {
   const ports: number[] = [];
-  const flags = { isVerbose: false, isQuiet: false, isConfigTest: false, isEnvironmentExpanded: false };
-  const values: Values = { configFile: null, tlsKeyLogFile: null, compat: '2.1', logFormat: 'text' };
+  const flags: Record<Flag, boolean> = {
+    isVerbose: false,
+    isQuiet: false,
+    isConfigTest: false,
+    isEnvironmentExpanded: false,
+    isDamageRefused: false,
+  };
+  const values: Values = {
+    configFile: null,
+    tlsKeyLogFile: null,
+    persistFolder: null,
+    compat: '2.1',
+    logFormat: 'text',
+  };
   for (let index = 0; index < argv.length; index++) {
     const word = argv[index] ?? '';
     const flag = FLAGS.get(word);
@@ -47,6 +59,7 @@ export function parseBrokerArguments(argv: readonly string[]): BrokerArguments {
 interface Values {
   configFile: string | null;
   tlsKeyLogFile: string | null;
+  persistFolder: string | null;
   compat: CompatVersion;
   logFormat: LogFormat;
 }
@@ -54,13 +67,16 @@ interface Values {
 /** Reads the word that follows an option into `values` or `ports`. @returns why it cannot be used, or null */
 type Take = (values: Values, ports: number[], word: string, text: string | undefined) => WrongArguments | null;
 
-const FLAGS: ReadonlyMap<string, 'isVerbose' | 'isQuiet' | 'isConfigTest' | 'isEnvironmentExpanded'> = new Map([
+type Flag = 'isVerbose' | 'isQuiet' | 'isConfigTest' | 'isEnvironmentExpanded' | 'isDamageRefused';
+
+const FLAGS: ReadonlyMap<string, Flag> = new Map([
   ['-v', 'isVerbose'],
   ['--verbose', 'isVerbose'],
   ['-q', 'isQuiet'],
   ['--quiet', 'isQuiet'],
   ['--test-config', 'isConfigTest'],
   ['--expand-env', 'isEnvironmentExpanded'],
+  ['--refuse-damaged', 'isDamageRefused'],
 ]);
 
 const takeConfigFile: Take = (values, _ports, word, text) => {
@@ -72,6 +88,13 @@ const takeConfigFile: Take = (values, _ports, word, text) => {
 const takeKeyLog: Take = (values, _ports, word, text) => {
   if (text === undefined) return wrong(`${word} argument given, but no file specified.`);
   values.tlsKeyLogFile = text;
+  return null;
+};
+
+const takePersistFolder: Take = (values, _ports, word, text) => {
+  // An empty one would be the folder that the user happens to be in.
+  if (text === undefined || text === '') return wrong(`${word} argument given, but no folder specified.`);
+  values.persistFolder = text;
   return null;
 };
 
@@ -95,6 +118,7 @@ const TAKERS: ReadonlyMap<string, Take> = new Map([
   ['-p', takePort],
   ['--port', takePort],
   ['--tls-keylog', takeKeyLog],
+  ['--persist', takePersistFolder],
   ['--compat', takeCompat],
   ['--log-format', takeLogFormat],
 ]);

@@ -8,7 +8,7 @@ import { parseBrokerArguments } from './broker-arguments.ts';
 const BAD_ARGUMENTS = 3;
 
 const USAGE = `Usage: zanzara [-c FILE] [-p PORT] [-v] [-q] [--test-config]
-       zanzara pub | sub [options]
+       zanzara pub | sub | selftest [options]
 
  -c, --config-file FILE   Read the configuration (the syntax of mosquitto.conf) from FILE.
  -d, --daemon             Run in the background. Comes back when the broker runs, or could not start.
@@ -17,6 +17,9 @@ const USAGE = `Usage: zanzara [-c FILE] [-p PORT] [-v] [-q] [--test-config]
  -v, --verbose            Log everything, whatever the configuration says.
  -q, --quiet              Log nothing at all, whatever else is said.
      --test-config        Say whether the file given with -c is right, and end.
+     --persist FOLDER     Keep sessions, messages and retained messages in FOLDER, so that they survive a restart.
+                          Ignored when the configuration has a line 'persistence true' or 'persistence false'.
+     --refuse-damaged     Do not start on a damaged store. Without it, it is set aside and a new one is begun.
      --tls-keylog FILE    Write the secrets of all TLS connections to FILE, for Wireshark. Never in production.
      --compat VERSION     Use the defaults of Mosquitto 1.6, 2.0 or 2.1 (the default is 2.1).
      --expand-env         Replace \${NAME} and \${NAME:-default} in the configuration by variables of the environment;
@@ -27,6 +30,7 @@ const USAGE = `Usage: zanzara [-c FILE] [-p PORT] [-v] [-q] [--test-config]
 
  zanzara pub              Publish messages: see zanzara pub --help
  zanzara sub              Subscribe and print messages: see zanzara sub --help
+ zanzara selftest         Kill a broker here over and over, and account for what it had acknowledged
 
 Without -c it listens on 127.0.0.1 and ::1, port 1883, and needs no password.
 `;

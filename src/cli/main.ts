@@ -1,5 +1,5 @@
 /**
- * The program: `zanzara [broker | pub | sub] arguments`. Each command is loaded only when it is asked for, so that
+ * The program: `zanzara [broker | pub | sub | import | export | backup | restore] arguments`. Each command is loaded only when it is asked for, so that
  * neither the broker nor the clients wait for code of the other.
  *
  * `bin/zanzara` runs it as one file of JavaScript (scripts/bundle.sh), in CommonJS, so no `await` stands at the top.
@@ -19,6 +19,26 @@ async function runCommand([first, ...rest]: readonly string[]): Promise<number> 
     case 'sub': {
       const { runSub } = await import('./sub.ts');
       return await runSub(rest, process);
+    }
+    case 'selftest': {
+      const { runSelftest } = await import('./selftest.ts');
+      return await runSelftest(rest, process);
+    }
+    case 'import': {
+      const { runImport } = await import('./import.ts');
+      return await runImport(rest, process);
+    }
+    case 'export': {
+      const { runExport } = await import('./export.ts');
+      return await runExport(rest, process);
+    }
+    case 'backup': {
+      const { runBackup } = await import('./backup.ts');
+      return await runBackup(rest, process);
+    }
+    case 'restore': {
+      const { runRestore } = await import('./restore.ts');
+      return await runRestore(rest, process);
     }
     default: {
       const { runBrokerCommand } = await import('./broker.ts');

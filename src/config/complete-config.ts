@@ -9,17 +9,24 @@
  */
 import { checkBridges } from './check-bridge.ts';
 import { checkListeners } from './check-listener.ts';
+import { checkPersistence } from './check-persistence.ts';
 import type { BridgeConfig, Config, ListenerConfig, PluginConfig } from './config.ts';
 import type { Place } from './config-error.ts';
 import { type Compat, keyOf } from './option.ts';
 import { type GlobalValues, rowsOf, type SecurityValues } from './options.ts';
 import { finishPlugin } from './plugin-lines.ts';
+import type { ReadOptions } from './read-config.ts';
 import { type BridgeSection, type ListenerSection, needsListener, type Reading } from './reading.ts';
 import { defaultOf, noteAt, type Section, settle } from './section.ts';
 
 /** @throws ConfigError for what no line alone shows to be wrong */
-export function completeConfig(file: string | null, reading: Reading, compat: Compat): Config {
-  const options = settle('global', reading.global, compat);
+export function completeConfig(file: string | null, reading: Reading, readOptions: ReadOptions): Config {
+  const { compat = '2.1', persistFolder = null } = readOptions;
+  const settled = settle('global', reading.global, compat);
+  const isPersistAsked = persistFolder !== null && !reading.global.has('persistence');
+  const options = isPersistAsked
+    ? Object.freeze({ ...settled, persistence: true, persistenceLocation: persistFolder })
+    : settled;
   const sections = listenerSections(file, reading, options, compat);
   if (reading.isPerListener) checkEarlySecurity(reading, sections.length, compat);
   noteUnusedPlugins(reading);
@@ -28,10 +35,12 @@ export function completeConfig(file: string | null, reading: Reading, compat: Co
   const bridges = reading.bridges.map((section) => bridgeOf(section, compat));
   checkListeners(listeners, reading.notes);
   checkBridges(bridges, reading.notes);
+  checkPersistence(options, reading);
   return Object.freeze({
     file,
     notes: Object.freeze([...reading.notes]),
     options,
+    isPersistAsked,
     security,
     plugins: globalPlugins(reading, sections.length),
     listeners: Object.freeze(listeners),

@@ -56,6 +56,8 @@ export interface Config {
   readonly file: string | null;
   readonly notes: readonly ConfigNote[];
   readonly options: GlobalValues;
+  /** No line speaks of `persistence`, and the command line asks for it (`ReadOptions.persistFolder`). */
+  readonly isPersistAsked: boolean;
   /** The rules for the whole broker, also those of local-only mode. */
   readonly security: SecurityValues;
   /** Plugins for the whole broker, in order. */

@@ -2,7 +2,7 @@
  * The form of a fixture: NAME.conf is the input, NAME.json what reading it gives. A .conf may hold several
  * configurations with a line `####` between them; then the .json is a list. An expectation lists what matters:
  *
- *   { "given": { "compat", "environment", "files", "isEnvironmentExpanded" },   optional
+ *   { "given": { "compat", "environment", "files", "isEnvironmentExpanded", "persistFolder" }, optional
  *     "options": { ... }, "listeners": [ ... ], ...,     a part of the Config
  *     "notes": [ "warning: text", ... ] }                all of them, none when it is not there
  *   { "error": "text", "line": 2, "file": "..." }        without a file it is the main one
@@ -74,7 +74,8 @@ function hostOf(given: Readonly<Record<string, unknown>>): ConfigHost {
 
 function optionsOf(given: Readonly<Record<string, unknown>>): ReadOptions {
   const compat = COMPAT_VERSIONS.find((version) => version === given.compat) ?? '2.1';
-  return { compat, isEnvironmentExpanded: given.isEnvironmentExpanded === true };
+  const persistFolder = typeof given.persistFolder === 'string' ? given.persistFolder : null;
+  return { compat, isEnvironmentExpanded: given.isEnvironmentExpanded === true, persistFolder };
 }
 
 /** What reading gives, in the form of an expectation. */

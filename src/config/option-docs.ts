@@ -47,18 +47,21 @@ function tableRow(row: Option): string {
     `\`${name} ${valueWords(row)}\`${aliasWords(row)}`,
     row.defaultText ?? quoted(defaultWords(row).join(', ')),
     reloadWord(row),
-    `${row.text}${olderWords(row)}${deprecatedWords(row)}${earlyWords(row)}`,
+    meaningOf(row),
   ];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
 function exampleLines(row: Option): string[] {
   const shown = row.defaultText ?? (defaultWords(row).join(', ') || 'none');
-  const text = `${row.text}${olderWords(row)}${deprecatedWords(row)}${earlyWords(row)}`;
   const isDefault = row.exampleValue === undefined && hasValue(row.type);
-  const comment = wrap(`${text}${isDefault ? '' : ` Default: ${shown}.`}`.replaceAll('`', ''));
+  const comment = wrap(`${meaningOf(row)}${isDefault ? '' : ` Default: ${shown}.`}`.replaceAll('`', ''));
   const scope = row.scope === 'listener' ? ['# (of a listener)'] : [];
   return [...scope, ...comment, ...exampleSettings(row).map((line) => `#${line}`), ''];
+}
+
+function meaningOf(row: Option): string {
+  return `${row.text}${olderWords(row)}${deprecatedWords(row)}${earlyWords(row)}${ownWords(row)}`;
 }
 
 /** Text as comment lines that are not too long. */
@@ -146,6 +149,10 @@ function deprecatedWords(row: Option): string {
 
 function earlyWords(row: Option): string {
   return row.beforeListener === 'needs-one' ? ' Only after a `listener` line.' : '';
+}
+
+function ownWords(row: Option): string {
+  return row.isOurs ? ' Zanzara only: Mosquitto refuses a file that has it.' : '';
 }
 
 function quoted(text: string): string {

@@ -53,6 +53,12 @@ export interface TcpKeepalive {
   readonly count: number;
 }
 
+/** `durability`: what an acknowledgement waits for. */
+export type Durability =
+  | { readonly kind: 'strict' | 'off' }
+  /** 1..3,600,000 milliseconds of what was acknowledged may be lost. */
+  | { readonly kind: 'relaxed'; readonly windowMs: number };
+
 export type OptionType =
   /** true, false, 1 or 0. */
   | { readonly kind: 'boolean' }
@@ -91,6 +97,7 @@ export type OptionType =
   | { readonly kind: 'topic' }
   | { readonly kind: 'restart-timeout' }
   | { readonly kind: 'tcp-keepalive' }
+  | { readonly kind: 'durability' }
   /** Lines that do not give a value but build something, see reading.ts. */
   | { readonly kind: StructureKind }
   /** An option that asks for something that does not exist here. */
@@ -131,6 +138,8 @@ export interface Option {
   /** Mosquitto says at each use that it will be removed. `instead` is what to use. */
   readonly isDeprecated?: true;
   readonly instead?: string;
+  /** Mosquitto does not know it, and refuses a file that has it. */
+  readonly isOurs?: true;
   /** Said at each use. */
   readonly advice?: string;
   /** What happens when it stands before any listener: the default listener is made, or the line is refused. */
@@ -158,7 +167,8 @@ export type GivenValue =
   | readonly BridgeAddress[]
   | BridgeTopic
   | RestartTimeout
-  | TcpKeepalive;
+  | TcpKeepalive
+  | Durability;
 
 /** The key of an option's value: its name in camelCase. */
 export type KeyOf<Name extends string> = WithoutDots<CamelCase<Name>>;
@@ -202,7 +212,9 @@ type OtherValueOf<Type extends OptionType> = Type extends { kind: 'log-destinati
         ? RestartTimeout
         : Type extends { kind: 'tcp-keepalive' }
           ? TcpKeepalive
-          : never;
+          : Type extends { kind: 'durability' }
+            ? Durability
+            : never;
 
 /** The values of all options of `Scope` among `Rows`, by key. */
 export type ValuesOf<Rows extends Option, Scope extends OptionScope> = {

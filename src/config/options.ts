@@ -28,7 +28,7 @@ export const OPTION_GROUPS: readonly {
   { title: 'Log', rows: LOG_OPTIONS },
   {
     title: 'State',
-    intro: 'There is no store yet: `persistence true` runs in memory, with a warning at each start.',
+    intro: 'The store is the file `zanzara.db`. docs/durability.md says what it holds, and what survives what.',
     rows: PERSISTENCE_OPTIONS,
   },
   { title: 'The rest of the broker', rows: GENERAL_OPTIONS },

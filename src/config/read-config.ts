@@ -13,6 +13,8 @@ export interface ReadOptions {
   readonly compat?: Compat;
   /** Whether `${NAME}` in values is replaced from the environment (`--expand-env`). */
   readonly isEnvironmentExpanded?: boolean;
+  /** Where state is kept when no line speaks of `persistence` (`--persist`); null = nowhere. */
+  readonly persistFolder?: string | null;
 }
 
 /** A host without files and environment, for configurations that need none. */
@@ -24,7 +26,7 @@ const NO_HOST: ConfigHost = {
 
 /** The configuration of a broker that was started without a file. */
 export function defaultConfig(options: ReadOptions = {}): Config {
-  return completeConfig(null, emptyReading(NO_HOST, false), options.compat ?? '2.1');
+  return completeConfig(null, emptyReading(NO_HOST, false), options);
 }
 
 /**
@@ -35,5 +37,5 @@ export function defaultConfig(options: ReadOptions = {}): Config {
 export function readConfig(source: Uint8Array, file: string, host: ConfigHost, options: ReadOptions = {}): Config {
   const reading = emptyReading(host, options.isEnvironmentExpanded ?? false);
   readInto(reading, source, file);
-  return completeConfig(file, reading, options.compat ?? '2.1');
+  return completeConfig(file, reading, options);
 }

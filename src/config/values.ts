@@ -6,7 +6,7 @@ import { assertNever } from '../base/assert.ts';
 import { readAddresses, readBridgeTopic, readRestartTimeout, readTcpKeepalive } from './bridge-values.ts';
 import { ConfigError } from './config-error.ts';
 import { afterFirstWord, type Line, wordsOf } from './lines.ts';
-import type { GivenValue, LogDestination, OptionType, StructureKind } from './option.ts';
+import type { Durability, GivenValue, LogDestination, OptionType, StructureKind } from './option.ts';
 import { isTopicName } from './topic-check.ts';
 import {
   emptyValue,
@@ -39,6 +39,8 @@ const UNIT_SECONDS: ReadonlyMap<string, number> = new Map([
 ]);
 /** The longest session expiry interval of MQTT 5 that is not `never`. */
 const DURATION_SECONDS_MAX = 0xffff_fffe;
+/** An hour: the most that may be lost with `durability relaxed`. */
+const WINDOW_MS_MAX = 3_600_000;
 
 /** Reads the value of one line. @throws ConfigError */
 export function readValue(context: ValueContext, type: ValueType): GivenValue {
@@ -71,6 +73,8 @@ export function readValue(context: ValueContext, type: ValueType): GivenValue {
       return readRestartTimeout(context);
     case 'tcp-keepalive':
       return readTcpKeepalive(context);
+    case 'durability':
+      return readDurability(context);
     default:
       return assertNever(type);
   }
@@ -146,6 +150,17 @@ function readDuration(context: ValueContext): number {
   if (seconds > 0) return Math.min(seconds, DURATION_SECONDS_MAX);
   const text = `Invalid '${context.line.name}' duration in configuration. Expected a number and one of s h d w m y: 14d.`;
   throw new ConfigError(context.line, text);
+}
+
+function readDurability(context: ValueContext): Durability {
+  const { line } = context;
+  const [kind, milliseconds] = takeWords(context, wordsOf(line.rest)[0] === 'relaxed' ? 2 : 1);
+  if (kind === 'strict' || kind === 'off') return Object.freeze({ kind });
+  if (kind !== 'relaxed') throw invalidValue(line, kind, 'Expected strict, relaxed N or off.');
+  const expected = `'relaxed' needs the milliseconds that may be lost, from 1 to ${WINDOW_MS_MAX}: relaxed 200.`;
+  const windowMs = parseInteger(milliseconds ?? '');
+  if (windowMs !== null && windowMs >= 1 && windowMs <= WINDOW_MS_MAX) return Object.freeze({ kind, windowMs });
+  throw invalidValue(line, milliseconds === undefined ? kind : `${kind} ${milliseconds}`, expected);
 }
 
 function readMountPoint(context: ValueContext): string {

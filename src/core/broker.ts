@@ -14,6 +14,7 @@ import { Flusher } from './delivery/flusher.ts';
 import { FrameMemo } from './delivery/frame-memo.ts';
 import { OutboxPool } from './delivery/outbox.ts';
 import { createScratch, type HandleContext } from './handle/context.ts';
+import { restoreState } from './handle/restore-state.ts';
 import type { Connection } from './intake/connection.ts';
 import { Door } from './intake/door.ts';
 import { createOperator } from './intake/operator.ts';
@@ -24,9 +25,10 @@ import { OwnedMessage } from './model/message.ts';
 import type { BrokerSettings } from './model/settings.ts';
 import { StoredMessages } from './model/stored-messages.ts';
 import type { Will } from './model/will.ts';
-import type { BrokerSizes, Counters, Gatekeeper, Journal, Operator } from './ports.ts';
+import type { BrokerSizes, Counters, Gatekeeper, Identity, Journal, Operator } from './ports.ts';
 import { Router } from './routing/router.ts';
 import { DeliveryMaker } from './session/delivery-maker.ts';
+import { OrphanWills } from './session/orphan-wills.ts';
 import type { Session } from './session/session.ts';
 import { SessionStore } from './session/session-store.ts';
 
@@ -54,6 +56,12 @@ export interface Broker {
   readonly openDoor: (listener: ListenerSettings) => Door;
   /** A door with the settings of DEFAULT_LISTENER. */
   readonly accept: Accept;
+  /**
+   * Puts back everything that the journal has stored. Call it once, before the first connection. Rejects when that cannot be
+   * read: this broker must not be used then.
+   * @returns what starts the clocks of it (sessions that expire, wills that are due): to be called when the rules are in force
+   */
+  readonly restore: () => Promise<() => void>;
   /** Puts these settings in the place of those before. Who is connected keeps what CONNACK has promised. */
   readonly change: (settings: BrokerSettings) => void;
   readonly operator: Operator;
@@ -82,7 +90,7 @@ export function createBroker(parts: BrokerParts): Broker {
     for (const holder of house.settingsHolders) holder.settings = settings;
   };
   const stop = async (): Promise<void> => {
-    for (const session of [...context.sessions.all()]) session.publishWillNow();
+    for (const session of [...context.sessions.all()]) session.publishWillAtStop();
     if (house.wills.size > 0) await settledOr(house.wills, parts.clock, WILLS_WAIT_MS);
     for (const connection of connections) connection.disconnect(Reason.ServerShuttingDown, 'server shutting down');
     house.flusher.flushAll();
@@ -93,7 +101,8 @@ export function createBroker(parts: BrokerParts): Broker {
   };
   const { stored, channelParts } = house;
   const operator = createOperator({ context, connections, stored, outboxes: channelParts.outboxes });
-  return { openDoor, accept, change, operator, counters: context.counters, sizes: operator.sizes, stop };
+  const restore = (): Promise<() => void> => restoreState(context);
+  return { openDoor, accept, restore, change, operator, counters: context.counters, sizes: operator.sizes, stop };
 }
 
 interface House {
@@ -137,8 +146,7 @@ function buildHouse(parts: BrokerParts): House {
     log,
     deliveries: new DeliveryMaker(),
     mayReceive: access.mayReceive,
-    wallMs: () => clock.wallMs(),
-    onWillDue: (session: Session, will: Will) => publishWill({ context, wills }, session, will),
+    onWillDue: (identity: Identity, will: Will) => publishWill({ context, wills }, identity, will),
     onEnded: (session: Session) => {
       sessions.remove(session);
       removeSubscriptions(session, router, turn);
@@ -146,6 +154,7 @@ function buildHouse(parts: BrokerParts): House {
     moveShared: (delivery: Delivery, from: Session) => router.moveShared(delivery, from),
   };
   const sessions = new SessionStore(sessionParts);
+  const orphanWills = new OrphanWills(sessionParts, sessions);
   const context: HandleContext = {
     settings,
     log,
@@ -157,6 +166,7 @@ function buildHouse(parts: BrokerParts): House {
     access,
     router,
     sessions,
+    orphanWills,
     memory,
     connectedCount: 0,
     claims: new Map(),
@@ -181,18 +191,18 @@ function createChannelParts(context: HandleContext, flusher: Flusher): Omit<Chan
 }
 
 /** A will is published with the rights that its client has now. */
-function publishWill({ context, wills }: Pick<House, 'context' | 'wills'>, session: Session, will: Will): void {
+function publishWill({ context, wills }: Pick<House, 'context' | 'wills'>, identity: Identity, will: Will): void {
   const onFault = (error: unknown): void => {
     context.counters.internalErrors += 1;
-    context.log.write('error', `Error: The will of ${session.clientId} was not published: ${String(error)}.`);
+    context.log.write('error', `Error: The will of ${identity.clientId} was not published: ${String(error)}.`);
   };
   try {
-    const allowed = context.access.mayPublish(session.identity, will.message.topic);
+    const allowed = context.access.mayPublish(identity, will.message.topic);
     if (typeof allowed === 'boolean') {
-      distributeWill(context, session, will, allowed);
+      distributeWill(context, identity, will, allowed);
       return;
     }
-    const asked = allowed.then((later) => distributeWill(context, session, will, later)).catch(onFault);
+    const asked = allowed.then((later) => distributeWill(context, identity, will, later)).catch(onFault);
     wills.add(asked);
     asked.finally(() => wills.delete(asked));
   } catch (error) {
@@ -232,10 +242,10 @@ function removeSubscriptions(session: Session, router: Router, turn: Turn): void
   removeSome();
 }
 
-function distributeWill(context: HandleContext, session: Session, will: Will, allowed: boolean): void {
+function distributeWill(context: HandleContext, identity: Identity, will: Will, allowed: boolean): void {
   const { message, expirySeconds } = will;
   if (!allowed) {
-    context.log.write('notice', `Denied will of ${session.clientId} on '${message.topic.text}'.`);
+    context.log.write('notice', `Denied will of ${identity.clientId} on '${message.topic.text}'.`);
     return;
   }
   const expiresAtMs = expirySeconds === null ? Number.POSITIVE_INFINITY : context.timers.now + expirySeconds * 1000;

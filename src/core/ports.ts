@@ -86,21 +86,29 @@ export interface Gatekeeper {
 
 // ------------------------------------------------------------------------------------------------------- Journal
 
-/** One change of durable state. `position` numbers the rows of one session's queue, growing, from 1. */
+/** Who a session or a will belongs to, as far as it outlives the process. */
+export interface StoredOwner {
+  readonly clientId: string;
+  readonly userName: string | null;
+  /** ListenerSettings.id of the listener it came through last. */
+  readonly listenerId: number;
+}
+
+/**
+ * One change of durable state. `position` numbers the rows of one session's queue, growing, from 1. Moments are
+ * milliseconds of the monotonic clock, like all moments of the core.
+ */
 export type JournalRecord =
-  | {
-      readonly kind: 'session';
-      readonly clientId: string;
-      readonly userName: string | null;
-      readonly expirySeconds: number;
-    }
-  | { readonly kind: 'session-offline'; readonly clientId: string; readonly wallMs: number }
+  /** The session is there, and its client is connected. */
+  | ({ readonly kind: 'session'; readonly expirySeconds: number } & StoredOwner)
+  /** Its client has gone at `atMs`: from then on it expires. */
+  | { readonly kind: 'session-offline'; readonly clientId: string; readonly atMs: number }
   | { readonly kind: 'session-removed'; readonly clientId: string }
   | { readonly kind: 'subscribed'; readonly clientId: string; readonly subscription: Subscription }
   | { readonly kind: 'unsubscribed'; readonly clientId: string; readonly filter: string }
   /** A message joined the queue. `isHeld`: the session also holds the row in memory and will not read it back. */
   | { readonly kind: 'queued'; readonly clientId: string; readonly row: QueueRow; readonly isHeld: boolean }
-  /** The row got a packet id and is in flight. */
+  /** The row got a packet id and is in flight. Rows are sent in order of their positions. */
   | { readonly kind: 'sent'; readonly clientId: string; readonly position: number; readonly packetId: number }
   /** PUBREC came: from now on only PUBREL is sent again. */
   | { readonly kind: 'released'; readonly clientId: string; readonly position: number }
@@ -109,17 +117,60 @@ export type JournalRecord =
   /** A QoS 2 packet id was taken in; `received-done` when PUBREL came. */
   | { readonly kind: 'received'; readonly clientId: string; readonly packetId: number }
   | { readonly kind: 'received-done'; readonly clientId: string; readonly packetId: number }
-  | { readonly kind: 'retained'; readonly message: OwnedMessage }
+  /** `sinceMs`: since when it is kept, Infinity = it is not counted (see RetainedStore). */
+  | { readonly kind: 'retained'; readonly message: OwnedMessage; readonly sinceMs: number }
   | { readonly kind: 'retained-removed'; readonly topic: TopicName }
-  | { readonly kind: 'will'; readonly clientId: string; readonly will: Will }
+  /** The will of a client, with a session or without. Replaces the one before. */
+  | ({ readonly kind: 'will'; readonly will: Will } & StoredOwner)
   | { readonly kind: 'will-removed'; readonly clientId: string };
 
 export interface QueueRow {
   readonly position: number;
   readonly delivery: Delivery;
+  /**
+   * Only of rows that were read back: the filter of the shared subscription that the message came through, `delivery.shared`
+   * is null then. Whoever takes the row in looks the subscription up.
+   */
+  readonly sharedFilter?: string | null;
 }
 
-/** Keeps what must survive. Memory with `persistence false`, SQLite later. */
+/**
+ * What was durable when the last process ended, a piece at a time and in this order: of each session the session itself,
+ * then what belongs to it; then retained messages and wills. What is in flight comes before what is queued, both in order
+ * of their positions.
+ */
+export type StoredRecord =
+  /** `offlineSinceMs` null: its client was connected when the process ended. May be before the start of the clock. */
+  | ({
+      readonly kind: 'session';
+      readonly expirySeconds: number;
+      readonly offlineSinceMs: number | null;
+    } & StoredOwner)
+  | { readonly kind: 'subscribed'; readonly clientId: string; readonly subscription: Omit<Subscription, 'target'> }
+  | { readonly kind: 'received'; readonly clientId: string; readonly packetId: number }
+  /** A message in flight; `isReleased`: PUBREC has come for it. */
+  | {
+      readonly kind: 'sent';
+      readonly clientId: string;
+      readonly row: QueueRow;
+      readonly packetId: number;
+      readonly isReleased: boolean;
+    }
+  | { readonly kind: 'queued'; readonly clientId: string; readonly row: QueueRow }
+  /** Last of a session that has rows: how many wait in the journal only, above position `after`. */
+  | {
+      readonly kind: 'tail';
+      readonly clientId: string;
+      readonly after: number;
+      readonly count: number;
+      readonly payloadBytes: number;
+      /** The highest position in use. */
+      readonly lastPosition: number;
+    }
+  | { readonly kind: 'retained'; readonly message: OwnedMessage; readonly sinceMs: number }
+  | ({ readonly kind: 'will'; readonly will: Will } & StoredOwner);
+
+/** Keeps what must survive: memory with `persistence false`, SQLite otherwise. */
 export interface Journal {
   /** Nothing outlives the process: it is told only of queue rows that no session holds in memory, and of ended sessions. */
   readonly isVolatile: boolean;
@@ -127,11 +178,20 @@ export interface Journal {
   readonly durable: Ticket;
   /** True while nothing can be made durable: QoS 1 and 2 for durable receivers are refused meanwhile. */
   readonly isFailing: boolean;
+  /** True while more waits to be made durable than is good: publishers of QoS 1 and 2 to durable receivers are not read. */
+  readonly isBehind: boolean;
   append(record: JournalRecord): Ticket;
-  /** Called by the journal whenever `durable` or `isFailing` has changed, never inside `append`. Set once, by the broker. */
+  /** Called by the journal whenever `durable`, `isFailing` or `isBehind` has changed, never inside `append`. Set once, by the broker. */
   onProgress: () => void;
+  /**
+   * Hands over everything that is stored. Called once, before anything is appended. `headMax`: rows of a session's queue
+   * that come as such, the rest counts as its tail. Rejects when what is stored cannot be read or is damaged; what was
+   * handed over until then is worth nothing.
+   */
+  load(headMax: number, apply: (record: StoredRecord) => void): Promise<void>;
   /** The session's rows with a position above `after` that are not done and not held, oldest first, `limit` at most. */
   readQueue(clientId: string, after: number, limit: number): Promise<readonly QueueRow[]>;
+  /** Makes everything durable that can be, then gives up what it holds. */
   close(): Promise<void>;
 }
 

@@ -4,7 +4,17 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,7 +54,8 @@ async function startExample(t: TestContext, name: string): Promise<Example> {
   }
   const text = readFileSync(join(EXAMPLES, name), 'utf8')
     .replaceAll('/etc/zanzara/', `${folder}/`)
-    .replaceAll('/run/zanzara/', `${folder}/run/`);
+    .replaceAll('/run/zanzara/', `${folder}/run/`)
+    .replaceAll('/var/lib/zanzara/', `${folder}/state/`);
   for (let attempt = 1; ; attempt += 1) {
     const ports = new Map<string, number>();
     for (const [, written = ''] of text.matchAll(PORT_LINE)) ports.set(written, await freePort());
@@ -121,9 +132,10 @@ const PROMISES: Readonly<Record<string, ((example: Example, t: TestContext) => P
     const { topic, payload } = await local.nextMessage();
     assert.deepEqual([topic, Buffer.from(payload).toString()], ['hall1/state', 'ready']);
   },
-  'plant.conf': async ({ port }) => {
+  'plant.conf': async ({ folder, port }) => {
     assert.equal(await admission(port(1883)), 'in');
     assert.equal(await admission(port(1884)), 'in');
+    assert.ok(existsSync(join(folder, 'state', 'zanzara.db')));
   },
   'tls-clients.conf': async ({ broker, port }, t) => {
     const made = certificatesOrSkip(t);

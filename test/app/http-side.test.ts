@@ -30,6 +30,7 @@ async function startLocal(t: TestContext, text: string): Promise<{ running: Runn
     log: new MemoryLog(),
     command: 'zanzara',
     version: '1.2.3',
+    store: null,
     transportName: process.env.ZANZARA_TRANSPORT ?? '',
     readFile: NO_FILES.readFile,
     onKeyLog: null,

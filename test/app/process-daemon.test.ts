@@ -171,6 +171,7 @@ for (const args of FOREGROUND) {
 for (const args of [
   ['-c', '-d', '--help'],
   ['-p', '-d', '--help'],
+  ['--persist', '-d', '--help'],
   ['pub', '-d', '--help'],
   ['sub', '-d', '--help'],
   ['--help', '-c'],

@@ -88,7 +88,7 @@ test('SIGHUP, SIGUSR1 and SIGUSR2 do no harm', limit, async (context) => {
   const { broker, port } = await startOnFreePort(context, (free) => ['-p', `${free}`]);
   for (const [signal, words] of [
     ['SIGHUP', 'There is no configuration file to read again.'],
-    ['SIGUSR1', 'SIGUSR1: there is no store on disk yet'],
+    ['SIGUSR1', 'SIGUSR1: all state is in memory'],
   ] as const) {
     broker.child.kill(signal);
     await broker.sees(words);

@@ -28,6 +28,8 @@ const REQUEST: BrokerRequest = {
   compat: '2.1',
   isEnvironmentExpanded: false,
   logFormat: 'text',
+  persistFolder: null,
+  isDamageRefused: false,
 };
 
 /** What a log of that configuration writes when one line of each level is given to it. */

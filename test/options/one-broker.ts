@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type RunningBroker, startBroker } from '../../src/app/start-broker.ts';
 import { StartFailure } from '../../src/app/start-failure.ts';
+import { storeSettingsOf } from '../../src/app/store-settings.ts';
 import type { Log, LogLevel } from '../../src/base/log.ts';
 import type { Config, ConfigHost } from '../../src/config/config.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
@@ -27,6 +28,12 @@ export interface BrokerOptions {
   /** Files of the folder, by name. */
   readonly files?: Readonly<Record<string, string>>;
   readonly compat?: Compat;
+  /** `{FOLDER}` of a broker that ran before; a new one when it is not said. */
+  readonly folder?: string;
+  /** Variables by which the store is found. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** `--persist`, where no line speaks of persistence. */
+  readonly persistFolder?: string | null;
 }
 
 export interface OneBroker {
@@ -105,6 +112,7 @@ async function tryToStart(t: TestContext, lines: readonly string[], options: Bro
     log,
     command: 'zanzara',
     version: '0.0.0',
+    store: storeSettingsOf(config, { isDamageRefused: false }, options.environment ?? {}),
     transportName: process.env.ZANZARA_TRANSPORT ?? '',
     readFile: (path) => readFileSync(path),
     onKeyLog: null,
@@ -150,7 +158,7 @@ export async function refusalOf(
 }
 
 async function prepare(t: TestContext, lines: readonly string[], options: BrokerOptions): Promise<Prepared> {
-  const folder = makeFolder(t);
+  const folder = options.folder ?? makeFolder(t);
   const ports: Record<string, number> = {};
   for (const name of PORT_NAMES) ports[name] = await freePort();
   writeFiles(folder, options.files ?? {});
@@ -159,11 +167,11 @@ async function prepare(t: TestContext, lines: readonly string[], options: Broker
 
 function read(
   lines: readonly string[],
-  { compat = '2.1' }: BrokerOptions,
+  { compat = '2.1', persistFolder = null }: BrokerOptions,
   { folder, ports }: Pick<Prepared, 'folder' | 'ports'>,
 ): Config {
   const source = new TextEncoder().encode(filled(`${lines.join('\n')}\n`, folder, ports));
-  return readConfig(source, join(folder, 'test.conf'), HOST, { compat });
+  return readConfig(source, join(folder, 'test.conf'), HOST, { compat, persistFolder });
 }
 
 const HOST: ConfigHost = {

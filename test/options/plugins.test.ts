@@ -48,6 +48,8 @@ test('option plugin: any other ends the start, with what to do', async (t) => {
   await isRefused(t, [LISTENER, 'plugin /opt/mine.so'], '/opt/mine.so');
   const dynsec = await refusalOf(t, [LISTENER, 'plugin /usr/lib/mosquitto_dynamic_security.so']);
   assert.match(dynsec, /Unable to load plugin[\s\S]*Dynamic security is not there yet/);
+  const sqlite = await refusalOf(t, [LISTENER, 'plugin /usr/lib/mosquitto_persist_sqlite.so']);
+  assert.match(sqlite, /Unable to load plugin[\s\S]*remove the line and write 'persistence true'/);
 });
 
 test('option global_plugin: counts for all listeners, also under per_listener_settings', async (t) => {

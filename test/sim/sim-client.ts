@@ -5,20 +5,29 @@
  */
 import assert from 'node:assert/strict';
 import type { ProtocolVersion, Qos } from '../../src/protocol/version.ts';
-import { connectBytes, type Harness, type Peer, type Seen, type SeenPublish } from '../fixtures/broker-harness.ts';
+import { connectBytes, type Peer, type Seen, type SeenPublish } from '../fixtures/broker-harness.ts';
 import type { Chance } from '../fixtures/chance.ts';
 import { allOf, rawAck, rawSubscribe, rawUnsubscribe } from '../fixtures/raw-packets.ts';
-import { type Model, NEVER, type SimSession, type SimWill } from './model.ts';
+import type { Claimed, Model } from './model.ts';
 import type { SimMessage } from './owed.ts';
+import type { SimHouse } from './sim-house.ts';
+import { NEVER, type SimSession, type SimWill, type SubscriptionChange } from './sim-session.ts';
 
 /** QoS 1 and 2 messages that a client has on the way at most: less than any server's Receive Maximum. */
 const ON_THE_WAY_MAX = 3;
+/** Packet ids that a client uses: few, so that each is soon used again. */
+const PACKET_IDS = 12;
+/** Reasons from here on refuse. */
+const REFUSED = 0x80;
+const QUOTA_EXCEEDED = 0x97;
 /** Aliases that a v5 client uses and takes. */
 const ALIASES_MAX = 3;
 
 /** A packet on its way to the broker. */
 interface Travelling {
   readonly bytes: Uint8Array;
+  /** The broker may leave it lying while its journal takes nothing. */
+  readonly mayLie: boolean;
   /** It has reached the broker. */
   readonly onArrived: () => void;
 }
@@ -41,21 +50,25 @@ export interface SimClientOptions {
 export class SimClient {
   readonly clientId: string;
   readonly #options: SimClientOptions;
-  readonly #house: Harness;
+  readonly #house: SimHouse;
   readonly #model: Model;
   readonly #chance: Chance;
   #peer: Peer | null = null;
   #version: ProtocolVersion = 4;
   /** The broker's session, once CONNECT has arrived. */
-  #session: SimSession | null = null;
+  #claimed: Claimed | null = null;
   /** The session that the client believes to be in, since CONNACK. */
   #known: SimSession | null = null;
   #isWelcome = false;
   #isLossTold = false;
+  /** Changes of subscriptions that have arrived, by the packet id of their request. */
+  readonly #changes = new Map<number, { readonly filter: string; readonly change: SubscriptionChange }>();
   #windowMax = 0;
   #travelling: Travelling[] = [];
   /** Bytes of the first travelling packet that have arrived. */
   #arrivedOfFirst = 0;
+  /** What the broker has got and leaves lying. */
+  #lying: Travelling | null = null;
   #inbox: Seen[] = [];
   readonly #onTheWay = new Map<number, OnTheWay>();
   readonly #seenIds = new Set<number>();
@@ -65,7 +78,7 @@ export class SimClient {
   readonly #aliasesOut = new Map<string, number>();
   #lastPacketId = 0;
 
-  constructor(options: SimClientOptions, house: Harness, model: Model, chance: Chance) {
+  constructor(options: SimClientOptions, house: SimHouse, model: Model, chance: Chance) {
     this.#options = options;
     this.clientId = options.clientId;
     this.#house = house;
@@ -81,13 +94,21 @@ export class SimClient {
     return this.#isWelcome;
   }
 
+  /** Whether another connection may come while this one stands: not while the broker leaves something of it lying. */
+  get mayBeTakenOver(): boolean {
+    if (this.#lying !== null) return false;
+    return this.#isWelcome || this.#claimed === null || this.#house.journal === null;
+  }
+
   get session(): SimSession | null {
     return this.#known;
   }
 
   /** Nothing is on its way in either direction. */
   get isQuiet(): boolean {
-    return this.#travelling.length === 0 && this.#inbox.length === 0 && this.#onTheWay.size === 0;
+    return (
+      this.#travelling.length === 0 && this.#inbox.length === 0 && this.#onTheWay.size === 0 && this.#lying === null
+    );
   }
 
   // ------------------------------------------------------------------------------------------------ connections
@@ -96,10 +117,12 @@ export class SimClient {
   connect(makeWill: (version: ProtocolVersion) => SimWill | null): void {
     const chance = this.#chance;
     this.#forgetConnection();
-    const version = chance.pick(this.#options.versions);
+    const { isLasting } = this.#options;
+    const mustStartClean = this.#model.mustStartClean(this.clientId);
+    const version = this.#chooseVersion(isLasting && mustStartClean ? 5 : this.#model.isUnsure(this.clientId) ? 4 : 3);
     this.#version = version;
     const will = makeWill(version);
-    const isClean = !this.#options.isLasting && chance.percent(30);
+    const isClean = mustStartClean || (!isLasting && chance.percent(30));
     const expirySeconds = this.#expiry(isClean);
     const receiveMaximum = version === 5 && chance.percent(50) ? chance.pick([1, 2, 5]) : null;
     const usesAliases = version === 5 && chance.percent(50);
@@ -118,9 +141,13 @@ export class SimClient {
       properties,
     });
     this.#travel(bytes, () => {
-      const { session } = this.#model.connect({ clientId: this.clientId, isClean, expirySeconds, will });
-      this.#session = session;
+      this.#claimed = this.#model.connect({ clientId: this.clientId, isClean, expirySeconds, will });
     });
+  }
+
+  /** 3.1 does not say whether a session is there; only with 5 one that begins anew can last. */
+  #chooseVersion(least: ProtocolVersion): ProtocolVersion {
+    return this.#chance.pick(this.#options.versions.filter((version) => version >= least));
   }
 
   #expiry(isClean: boolean): number {
@@ -129,11 +156,22 @@ export class SimClient {
     return isClean ? 0 : NEVER;
   }
 
+  get #session(): SimSession | null {
+    return this.#claimed?.session ?? null;
+  }
+
+  /** The broker has died: the connection ends without a word. */
+  crash(): void {
+    this.#forgetConnection();
+  }
+
   /** The network between client and broker breaks. */
   cut(): void {
     const peer = this.#peer;
     if (peer === null) return;
-    if (this.#chance.percent(50) && peer.link.pendingBytes === 0) peer.link.hangUp();
+    // Of a client that hangs up the broker would still take what lies with it.
+    const mayHangUp = peer.link.pendingBytes === 0 && this.#lying === null;
+    if (this.#chance.percent(50) && mayHangUp) peer.link.hangUp();
     else peer.link.fail();
     this.#house.settle();
     assert.ok(peer.link.ended !== null, 'a broken link ends');
@@ -154,11 +192,13 @@ export class SimClient {
 
   #forgetConnection(): void {
     this.#peer = null;
-    this.#session = null;
+    this.#claimed = null;
+    this.#changes.clear();
     this.#isWelcome = false;
     this.#isLossTold = false;
     this.#travelling = [];
     this.#arrivedOfFirst = 0;
+    this.#lying = null;
     this.#inbox = [];
     this.#unfinished.clear();
     this.#aliasesIn.clear();
@@ -177,17 +217,23 @@ export class SimClient {
 
   subscribe(text: string, qos: Qos): void {
     if (!this.#isWelcome) return;
-    const bytes = rawSubscribe([[text, qos]], { packetId: this.#nextPacketId(), isV5: this.#version === 5 });
+    const packetId = this.#nextPacketId();
+    const bytes = rawSubscribe([[text, qos]], { packetId, isV5: this.#version === 5 });
     this.#travel(bytes, () => {
-      if (this.#session !== null) this.#model.subscribe(this.#session, text, qos);
+      if (this.#session === null) return;
+      const change = this.#model.subscribe(this.#session, text, qos);
+      this.#changes.set(packetId, { filter: text, change });
     });
   }
 
   unsubscribe(text: string): void {
     if (!this.#isWelcome) return;
-    const bytes = rawUnsubscribe([text], { packetId: this.#nextPacketId(), isV5: this.#version === 5 });
+    const packetId = this.#nextPacketId();
+    const bytes = rawUnsubscribe([text], { packetId, isV5: this.#version === 5 });
     this.#travel(bytes, () => {
-      if (this.#session !== null) this.#model.unsubscribe(this.#session, text);
+      if (this.#session === null) return;
+      const change = this.#model.unsubscribe(this.#session, text);
+      this.#changes.set(packetId, { filter: text, change });
     });
   }
 
@@ -215,9 +261,13 @@ export class SimClient {
       topicAlias: named.alias,
       properties,
     });
-    this.#travel(bytes, () => {
-      if (this.#session !== null) this.#model.publish(this.#session, message, packetId);
-    });
+    const onArrived = (): void => {
+      if (this.#session === null) return;
+      const mayRefuse = this.#version === 5 && qos > 0 && this.#house.journal?.isFailing === true;
+      if (mayRefuse) this.#model.publishPerhaps(this.#session, message, packetId);
+      else this.#model.publish(this.#session, message, packetId);
+    };
+    this.#travel(bytes, onArrived, qos > 0);
   }
 
   #withAlias(topic: string): { readonly topic: string; readonly alias: number } {
@@ -230,15 +280,15 @@ export class SimClient {
   }
 
   #nextPacketId(): number {
-    do this.#lastPacketId = (this.#lastPacketId % 50) + 1;
-    while (this.#onTheWay.has(this.#lastPacketId));
+    do this.#lastPacketId = (this.#lastPacketId % PACKET_IDS) + 1;
+    while (this.#onTheWay.has(this.#lastPacketId) || this.#changes.has(this.#lastPacketId));
     return this.#lastPacketId;
   }
 
   // --------------------------------------------------------------------------------------------------- network
 
-  #travel(bytes: Uint8Array, onArrived: () => void): void {
-    this.#travelling.push({ bytes, onArrived });
+  #travel(bytes: Uint8Array, onArrived: () => void, mayLie = false): void {
+    this.#travelling.push({ bytes, onArrived, mayLie });
   }
 
   /** Some more bytes reach the broker. */
@@ -253,11 +303,29 @@ export class SimClient {
   }
 
   #arriveBytes(byteCount: number): void {
-    const link = this.#peer?.link;
-    // A broker that does not read leaves it in the network.
-    if (link === undefined || link.isPaused) return;
-    const all = allOf(this.#travelling.map(({ bytes }) => bytes));
-    link.deliver(all.subarray(this.#arrivedOfFirst, this.#arrivedOfFirst + byteCount));
+    for (let left = byteCount; left > 0; ) {
+      const link = this.#peer?.link;
+      // A broker that does not read leaves it in the network.
+      if (link === undefined || link.isPaused) return;
+      const portion = this.#portion(left);
+      left -= portion;
+      const all = allOf(this.#travelling.map(({ bytes }) => bytes));
+      link.deliver(all.subarray(this.#arrivedOfFirst, this.#arrivedOfFirst + portion));
+      this.#noteArrived(portion);
+      this.#house.settle();
+    }
+  }
+
+  /** While the journal takes nothing one packet at a time, so that it is known which one lies. */
+  #portion(byteCount: number): number {
+    const first = this.#travelling[0];
+    return this.#house.takesAll || first === undefined
+      ? byteCount
+      : Math.min(byteCount, first.bytes.length - this.#arrivedOfFirst);
+  }
+
+  #noteArrived(byteCount: number): void {
+    const { takesAll } = this.#house;
     let arrived = this.#arrivedOfFirst + byteCount;
     for (
       let first = this.#travelling[0];
@@ -266,10 +334,18 @@ export class SimClient {
     ) {
       this.#travelling.shift();
       arrived -= first.bytes.length;
-      first.onArrived();
+      if (!takesAll && first.mayLie && this.#peer?.link.isPaused === true) this.#lying = first;
+      else first.onArrived();
     }
     this.#arrivedOfFirst = arrived;
-    this.#house.settle();
+  }
+
+  /** The journal may take again what lies with the broker. */
+  resume(): void {
+    const lying = this.#lying;
+    if (lying === null || this.#peer?.link.isPaused !== false) return;
+    this.#lying = null;
+    lying.onArrived();
   }
 
   /** The client looks at up to `count` packets that have come. */
@@ -296,27 +372,36 @@ export class SimClient {
         this.#acknowledge(0x70, packet.packetId);
         return;
       case 'puback':
+        this.#onSafe(packet.packetId, packet.reason);
+        this.#onTheWay.delete(packet.packetId);
+        return;
       case 'pubcomp':
         this.#onTheWay.delete(packet.packetId);
         return;
       case 'pubrec':
-        this.#release(packet.packetId);
-        return;
-      case 'suback':
-        assert.ok(packet.reasons.every((reason) => reason < 0x80));
+        this.#onSafe(packet.packetId, packet.reason);
+        if (packet.reason < REFUSED) this.#release(packet.packetId);
+        else this.#onTheWay.delete(packet.packetId);
         return;
       default:
-        assert.equal(packet.type, 'unsuback', `${this.clientId} got ${packet.type}`);
+        assert.ok(packet.type === 'suback' || packet.type === 'unsuback', `${this.clientId} got ${packet.type}`);
+        assert.ok(packet.reasons.every((reason) => reason < 0x80));
+        this.#onChanged(packet.packetId);
     }
   }
 
   #onWelcome(reason: number, sessionPresent: boolean): void {
     assert.equal(reason, 0);
-    const session = this.#session;
-    assert.ok(session !== null, 'CONNACK before CONNECT has arrived');
+    const claimed = this.#claimed;
+    assert.ok(claimed !== null, 'CONNACK before CONNECT has arrived');
+    const { isPresent } = claimed;
+    // 3.1 does not say it.
+    if (this.#version !== 3 && isPresent !== null) {
+      assert.equal(sessionPresent, isPresent, `the session of ${this.clientId} is ${isPresent ? '' : 'not '}there`);
+    }
+    const session = this.#model.welcome(claimed, sessionPresent);
+    this.#claimed = { session, isPresent: true };
     const goesOn = session === this.#known;
-    // 3.1 does not say it; a session that another connection of ours made is present, and unknown to us.
-    if (this.#version !== 3 && goesOn) assert.equal(sessionPresent, true, `the session of ${this.clientId} is there`);
     if (!goesOn) {
       this.#onTheWay.clear();
       this.#seenIds.clear();
@@ -327,6 +412,21 @@ export class SimClient {
       if (entry.isReleased) this.#sendRelease(packetId);
       else this.#sendPublish(entry.message, packetId, true);
     }
+  }
+
+  /** The broker says that it has the message, or does not take it. */
+  #onSafe(packetId: number, reason: number): void {
+    const message = this.#onTheWay.get(packetId)?.message;
+    const session = this.#known;
+    if (message === undefined || session === null) return;
+    if (reason < REFUSED) this.#model.acknowledge(session, message, packetId);
+    else assert.equal(reason, QUOTA_EXCEEDED);
+  }
+
+  #onChanged(packetId: number): void {
+    const change = this.#changes.get(packetId);
+    this.#changes.delete(packetId);
+    if (change !== undefined) this.#session?.subscription(change.filter).acknowledge(change.change);
   }
 
   #release(packetId: number): void {
@@ -355,7 +455,7 @@ export class SimClient {
       this.#seenIds.add(packetId);
       this.#acknowledge(0x50, packetId);
     }
-    if (!isNew || text === '') return;
+    if (!isNew || text === '' || this.#model.isLoose(text)) return;
     const seen = { text, topic, qos, retain, dup };
     if (retain) this.#model.takeRetained(session, seen);
     else if (topic.startsWith('work/')) this.#model.takeShared(session, seen);

@@ -63,7 +63,10 @@ function mendFor(kind: ReturnType<typeof knownPlugin>): string {
     case 'dynamic-security':
       return 'Dynamic security is not there yet. Use password_file and acl_file, and remove the line.';
     case 'persist-sqlite':
-      return 'Zanzara has no plugin for persistence: remove the line.';
+      return (
+        "Zanzara has a store of its own: remove the line and write 'persistence true'. The first start takes over what " +
+        'mosquitto.sqlite3 in persistence_location holds.'
+      );
     case 'sparkplug-aware':
       return 'Sparkplug awareness is not there yet: remove the line.';
     default:

@@ -16,12 +16,14 @@ import type { HttpSide } from '../http-side.ts';
 import { listenerSettingsOf } from '../settings.ts';
 import { StartFailure } from '../start-failure.ts';
 import { planListener } from './listen-plan.ts';
+import type { ListenerIds } from './listener-ids.ts';
 import { keyOf, type WantedListener } from './listener-list.ts';
 import { buildPile } from './listener-pile.ts';
 import { isTls, loadTls } from './listener-tls.ts';
 import { openSockets } from './open-sockets.ts';
 
 export interface ListenerSetParts {
+  readonly ids: ListenerIds;
   readonly broker: Broker;
   readonly transport: Transport;
   /** Listens with TLS; loaded when the first listener needs it. */
@@ -93,7 +95,6 @@ const REFUSE: Accept = (link) => {
 
 export class ListenerSet {
   readonly #parts: ListenerSetParts;
-  readonly #ids = new Map<string, number>();
   #open: readonly Kept[] = [];
 
   constructor(parts: ListenerSetParts) {
@@ -104,14 +105,9 @@ export class ListenerSet {
     return this.#open;
   }
 
-  /** The id of a listener: the same for the same port, address and path, for the life of the process. */
+  /** See ListenerIds. */
   idOf(config: WantedListener): number {
-    const key = keyOf(config);
-    const known = this.#ids.get(key);
-    if (known !== undefined) return known;
-    const id = this.#ids.size + 1;
-    this.#ids.set(key, id);
-    return id;
+    return this.#parts.ids.idOf(config);
   }
 
   /** @throws StartFailure when something cannot be had; nothing has changed then */

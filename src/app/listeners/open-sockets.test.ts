@@ -12,6 +12,7 @@ import type { ConfigHost } from '../../config/config.ts';
 import { readConfig } from '../../config/read-config.ts';
 import { HttpSide } from '../http-side.ts';
 import { StartFailure } from '../start-failure.ts';
+import { ListenerIds } from './listener-ids.ts';
 import { listenersOf } from './listener-list.ts';
 import { ListenerSet } from './listener-set.ts';
 
@@ -61,6 +62,7 @@ async function openWith(
   const sockets = new FakeSockets(failures);
   const log = new MemoryLog();
   const set = new ListenerSet({
+    ids: new ListenerIds(),
     broker: createHarness().broker,
     transport: { listen: (at) => sockets.listen(at), connect: async () => {} },
     listenTls: (at) => sockets.listen(at),

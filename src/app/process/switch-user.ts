@@ -27,7 +27,7 @@ export interface SwitchOptions {
   readonly environment: Environment;
 }
 
-interface Account {
+export interface Account {
   readonly userId: number;
   readonly groupId: number;
 }
@@ -61,6 +61,18 @@ export function switchUser({ user, environment }: SwitchOptions): readonly strin
     throw new StartFailure('user', [`Error: Unable to become ${wordsOf(target)}: the system did not do it.`]);
   }
   return [];
+}
+
+/**
+ * Whom `switchUser` makes of this process.
+ * @returns null when it stays who it is
+ * @throws StartFailure when there is no such user
+ */
+export function accountToBecome({ user, environment }: SwitchOptions): Account | null {
+  const posix = posixProcess();
+  if (posix === null || posix.geteuid() !== 0) return null;
+  const target = targetOf(posix, user, environment);
+  return target === null || target.userId === 0 ? null : target;
 }
 
 /** @returns null when root stays because `user root` says so */

@@ -289,9 +289,9 @@ export class Channel implements OutboxOwner, Waiter {
     return this.#when(() => this.#parts.durability.isDurable(ticket));
   }
 
-  /** Resolves when the journal works again, or when the channel closes. */
-  whenRecovered(): Promise<void> {
-    return this.#when(() => !this.#parts.durability.journal.isFailing);
+  /** Resolves when the journal takes what this peer publishes, or when the channel closes. */
+  whenJournalTakes(): Promise<void> {
+    return this.#when(() => this.#parts.durability.takesFrom(this.#version));
   }
 
   #when(isTrue: () => boolean): Promise<void> {

@@ -1,3 +1,4 @@
+import type { ProtocolVersion } from '../../protocol/version.ts';
 import type { Journal, Ticket } from '../ports.ts';
 
 /** Something that waits for tickets to become durable. */
@@ -18,6 +19,15 @@ export class Durability {
 
   isDurable(ticket: Ticket): boolean {
     return ticket <= this.journal.durable;
+  }
+
+  /**
+   * Whether messages that have to be stored are taken from clients of this version now: not while the journal is behind, nor
+   * while it fails, but v5 clients are refused then and need not wait.
+   */
+  takesFrom(version: ProtocolVersion): boolean {
+    const { isFailing, isBehind } = this.journal;
+    return isFailing ? version === 5 : !isBehind;
   }
 
   wait(waiter: Waiter): void {

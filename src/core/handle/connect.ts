@@ -158,9 +158,11 @@ function claimNow(context: HandleContext, entrant: Entrant, admission: Admission
   if (!isWelcomeNow(context, entrant, admission)) return refuse(context, entrant, NOT_WELCOME);
   if (isHouseFull(context, identity.clientId)) return turnAway(entrant);
   const expirySeconds = sessionExpiry(packet);
+  // Before the session may end: its client is back, so this will is not due.
+  const returned = context.orphanWills.onReturn(identity);
   const { session: existing, ticket: ended } = takeOver(context, packet, identity);
   const session = existing ?? context.sessions.create(identity, expirySeconds);
-  const ticket = Math.max(ended, session.claim(identity, expirySeconds, makeWill(admission)));
+  const ticket = Math.max(returned, ended, session.claim(identity, expirySeconds, makeWill(admission)));
   const welcome = (): void => welcomeClient(context, entrant, admission, { session, isPresent: existing !== null });
   if (context.durability.isDurable(ticket)) {
     welcome();

@@ -15,6 +15,7 @@ import type { BrokerSettings } from '../model/settings.ts';
 import type { Counters, Gatekeeper } from '../ports.ts';
 import type { Router } from '../routing/router.ts';
 import { PACKET_ID_MAX } from '../session/inflight-window.ts';
+import type { OrphanWills } from '../session/orphan-wills.ts';
 import type { SessionStore } from '../session/session-store.ts';
 
 /** The rooms that handlers work with, and the objects they reuse from packet to packet. One for each broker. */
@@ -30,6 +31,7 @@ export interface HandleContext {
   readonly access: Access;
   readonly router: Router;
   readonly sessions: SessionStore;
+  readonly orphanWills: OrphanWills;
   readonly memory: MemoryGuard;
   /** Clients that are connected now. */
   connectedCount: number;

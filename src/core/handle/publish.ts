@@ -56,7 +56,7 @@ export function handlePublish(
   if (isTooLarge(context, packet)) return dropPublish(context, client, packet, topic, TOO_LARGE);
   const message = fillMessage(context, client, packet, topic);
   const allowed = context.access.mayPublish(client.identity, topic);
-  if (typeof allowed !== 'boolean' || mustWait(context, client, packet, topic))
+  if (typeof allowed !== 'boolean' || mustWait(context, client, message))
     return publishLater(context, client, packet, message, allowed);
   publishNow(context, client, packet, message, allowed);
   return undefined;
@@ -151,10 +151,13 @@ function fillMessage(context: HandleContext, client: Client, packet: PublishPack
   return message;
 }
 
-/** While the journal fails, QoS 1 and 2 of 3.x clients wait for it if a durable session would get them. */
-function mustWait(context: HandleContext, client: Client, packet: PublishPacket, topic: TopicName): boolean {
-  if (!context.durability.journal.isFailing || packet.qos === 0 || client.version === 5) return false;
-  return context.router.hasDurableReceiver(topic);
+/**
+ * Whether a message of QoS 1 or 2 that has to be stored waits for the journal, and its client is not read: while there is more
+ * than it can make durable, and while it fails, which v5 clients are told instead (`isRefused`).
+ */
+function mustWait(context: HandleContext, client: Client, message: Message): boolean {
+  if (message.qos === 0 || context.durability.takesFrom(client.version)) return false;
+  return context.router.isForStore(message);
 }
 
 async function publishLater(
@@ -167,8 +170,7 @@ async function publishLater(
   const owned = message.own();
   const { qos, packetId, dup } = packet;
   const allowed = await answer;
-  const isWaiting = allowed && qos > 0 && client.version !== 5 && context.router.hasDurableReceiver(owned.topic);
-  if (isWaiting) await client.channel.whenRecovered();
+  if (allowed && qos > 0 && context.router.isForStore(owned)) await client.channel.whenJournalTakes();
   if (client.channel.isOpen) publishNow(context, client, { qos, packetId, dup }, owned, allowed);
 }
 
@@ -202,7 +204,7 @@ function publishNow(
 function isRefused(context: HandleContext, client: Client, head: PublishHead, message: Message): boolean {
   if (head.qos === 0 || client.version !== 5) return false;
   if (context.settings.memoryLimitBytes > 0 && context.memory.isFull) return true;
-  return context.durability.journal.isFailing && context.router.hasDurableReceiver(message.topic);
+  return context.durability.journal.isFailing && context.router.isForStore(message);
 }
 
 /** Keeps the id of a QoS 2 message until PUBREL; the id goes into the same commit as the message [MQTT-4.3.3-8]. */

@@ -42,6 +42,11 @@ export interface BrokerSettings {
   readonly upgradeOutgoingQos: boolean;
   /** Longest session expiry in seconds; null = no bound. */
   readonly persistentClientExpirationSeconds: number | null;
+  /**
+   * Milliseconds from a restart until the wills are published of clients that were connected when the process before was
+   * killed, unless they return (`will_restart_grace`).
+   */
+  readonly willGraceMs: number;
   /** Milliseconds from accept to a complete CONNECT. */
   readonly connectDeadlineMs: number;
   /** Bytes waiting for a peer's socket above which its messages stay in the session's queue. */
@@ -77,6 +82,7 @@ export const DEFAULT_SETTINGS: BrokerSettings = Object.freeze({
   allowDuplicateMessages: true,
   upgradeOutgoingQos: false,
   persistentClientExpirationSeconds: null,
+  willGraceMs: 30_000,
   connectDeadlineMs: 30_000,
   outboxHighBytes: 256 * 1024,
   outboxBytesMax: 16 * 1024 * 1024,

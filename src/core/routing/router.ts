@@ -82,6 +82,18 @@ export class Router {
     return Math.max(stored, this.#offerAll(message, match));
   }
 
+  /** Puts back what was retained before a restart. One that has expired meanwhile is removed before anybody sees it. */
+  restoreRetained(message: Message, sinceMs: number): void {
+    this.retained.set(message, sinceMs);
+    this.#sweep.expect(this.#dueMs(message, sinceMs));
+  }
+
+  /** Whether a message has to be made durable: it is to be retained, or a durable session would get it. */
+  isForStore(message: Message): boolean {
+    if (message.retain && this.#parts.settings.retainAvailable) return true;
+    return this.hasDurableReceiver(message.topic);
+  }
+
   /** Whether a durable session would get a message on this topic. */
   hasDurableReceiver(topic: TopicName): boolean {
     const match = this.#cache.lookup(topic);
@@ -125,7 +137,7 @@ export class Router {
     this.retained.set(message, sinceMs);
     this.#sweep.expect(this.#dueMs(message, sinceMs));
     if (journal.isVolatile) return 0;
-    const ticket = journal.append({ kind: 'retained', message: message.own() });
+    const ticket = journal.append({ kind: 'retained', message: message.own(), sinceMs });
     return message.qos === 0 ? 0 : ticket;
   }
 

@@ -128,6 +128,23 @@ export class InflightWindow {
     if (2 * (this.#count + 1) > this.#places.length) this.#grow();
     const packetId = this.#freeIds === null ? this.#nextFreeId() : (this.#freeIds.shift() ?? 0);
     assert(packetId > 0, 'a message went in flight although all packet ids are in use');
+    return this.#put(delivery, position, packetId);
+  }
+
+  /** Takes in a message that was in flight before a restart; they come in the order in which they were sent. */
+  restore(delivery: Delivery, position: number, packetId: number, isReleased: boolean): void {
+    while (2 * (this.#count + 1) > this.#places.length && this.#places.length < PLACES_MAX) this.#grow();
+    // Ids that were far apart may fall on one place of a small table.
+    while (this.#places[packetId & (this.#places.length - 1)] !== undefined) {
+      if (this.#places.length === PLACES_MAX) return;
+      this.#grow();
+    }
+    const entry = this.#put(delivery, position, packetId);
+    entry.wasSent = true;
+    if (isReleased) this.forgetMessage(entry);
+  }
+
+  #put(delivery: Delivery, position: number, packetId: number): InflightEntry {
     this.#lastPacketId = packetId;
     this.#lastOrder += 1;
     const order = this.#lastOrder;

@@ -14,10 +14,11 @@ import type { Delivery } from '../model/delivery.ts';
 import type { Message } from '../model/message.ts';
 import type { RetainedSource } from '../model/retained-source.ts';
 import type { Subscription } from '../model/subscription.ts';
-import type { Identity, JournalRecord, Ticket } from '../ports.ts';
+import type { Identity, JournalRecord, QueueRow, Ticket } from '../ports.ts';
 import { type InflightEntry, InflightWindow, isQos2, PACKET_ID_MAX } from './inflight-window.ts';
 import type { SessionParts } from './session-parts.ts';
 import { SessionQueue } from './session-queue.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
 /** Retained messages asked for in one step, and handed out in one turn. */
 const RETAINED_SLICE = 64;
@@ -35,6 +36,7 @@ interface RetainedFeed {
 /** What only a busy session needs (window, queue, feeds) is there while it needs it: most are idle most of the time. */
 export class Outgoing {
   #identity: Identity;
+  readonly #subscriptions: Subscriptions;
   readonly #parts: SessionParts;
   #channel: Channel | null = null;
   /** Messages in flight; null = none. */
@@ -52,9 +54,11 @@ export class Outgoing {
   #isPumping = false;
   #saidDropping = false;
 
-  constructor(identity: Identity, isDurable: boolean, parts: SessionParts) {
+  /** `subscriptions`: those of its session. */
+  constructor(identity: Identity, isDurable: boolean, subscriptions: Subscriptions, parts: SessionParts) {
     this.#identity = identity;
     this.#isDurable = isDurable;
+    this.#subscriptions = subscriptions;
     this.#parts = parts;
   }
 
@@ -100,6 +104,23 @@ export class Outgoing {
     this.#queue = null;
     this.#window?.end();
     this.#window = null;
+  }
+
+  /** A message that was in flight before a restart, in order; `isReleased`: PUBREC has come for it. */
+  restoreSent(row: QueueRow, packetId: number, isReleased: boolean): void {
+    this.#window ??= new InflightWindow(PACKET_ID_MAX, 0, this.#parts.stored);
+    this.#window.restore(row.delivery, row.position, packetId, isReleased);
+    this.#openQueue().restorePosition(row.position);
+  }
+
+  /** A message that waited before a restart, in order, after those in flight. */
+  restoreQueued(row: QueueRow): void {
+    this.#openQueue().restore(row);
+  }
+
+  /** How many more wait in the journal only: `payloadBytes` in all, above position `after`. */
+  restoreTail(after: number, count: number, payloadBytes: number, lastPosition: number): void {
+    this.#openQueue().restoreTail(after, count, payloadBytes, lastPosition);
   }
 
   get hasRoom(): boolean {
@@ -385,7 +406,7 @@ export class Outgoing {
   }
 
   #openQueue(): SessionQueue {
-    this.#queue ??= new SessionQueue(this.#identity.clientId, this.#parts);
+    this.#queue ??= new SessionQueue(this.#identity.clientId, this.#subscriptions, this.#parts);
     return this.#queue;
   }
 

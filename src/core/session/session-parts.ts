@@ -27,9 +27,8 @@ export interface SessionParts {
   readonly deliveries: DeliveryMaker;
   /** Null: everybody may receive everything. */
   readonly mayReceive: ((identity: Identity, topic: TopicName) => boolean) | null;
-  readonly wallMs: () => number;
-  /** The will is to be published now. */
-  readonly onWillDue: (session: Session, will: Will) => void;
+  /** The will of this client is to be published now. */
+  readonly onWillDue: (identity: Identity, will: Will) => void;
   /** The session has ended: its subscriptions go. */
   readonly onEnded: (session: Session) => void;
   /**

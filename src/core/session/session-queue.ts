@@ -13,12 +13,14 @@ import { Timer } from '../../base/timer-queue.ts';
 import type { Delivery } from '../model/delivery.ts';
 import type { QueueRow, Ticket } from '../ports.ts';
 import type { SessionParts } from './session-parts.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
 /** Milliseconds until a read of the queue that failed is tried again. */
 const READ_RETRY_MS = 1000;
 
 export class SessionQueue {
   readonly #clientId: string;
+  readonly #subscriptions: Subscriptions;
   readonly #parts: SessionParts;
   readonly #head = new RingQueue<Delivery>();
   /** The positions of the rows of the head; null while all of them are 0. */
@@ -35,8 +37,10 @@ export class SessionQueue {
   #retry: Timer | null = null;
   #saidReadFailed = false;
 
-  constructor(clientId: string, parts: SessionParts) {
+  /** `subscriptions`: those of the session. */
+  constructor(clientId: string, subscriptions: Subscriptions, parts: SessionParts) {
     this.#clientId = clientId;
+    this.#subscriptions = subscriptions;
     this.#parts = parts;
   }
 
@@ -90,6 +94,27 @@ export class SessionQueue {
       this.#setTail(this.#tailCount + 1, this.#tailBytes + delivery.message.payloadEnd);
     }
     return this.#tell({ position, delivery }, isHeld);
+  }
+
+  /** Puts back a row that waited before a restart. They come in order, before `restoreTail`. */
+  restore(row: QueueRow): void {
+    const delivery = this.#deliveryOf(row);
+    this.#count(delivery, 1);
+    this.#pushHead(delivery, row.position);
+    this.restorePosition(row.position);
+  }
+
+  /** Rows that only the journal holds. */
+  restoreTail(after: number, count: number, payloadBytes: number, lastPosition: number): void {
+    this.restorePosition(lastPosition);
+    this.#tailAfter = after;
+    this.#payloadBytes += payloadBytes;
+    this.#setTail(count, payloadBytes);
+  }
+
+  /** The position is taken, by a row that is in flight or waits. */
+  restorePosition(position: number): void {
+    this.#lastPosition = Math.max(this.#lastPosition, position);
   }
 
   /** Gives a number to a message that goes in flight without having waited. @returns [position, ticket]. */
@@ -187,9 +212,10 @@ export class SessionQueue {
 
   #takeRead(rows: readonly QueueRow[]): void {
     let readBytes = 0;
-    for (const { position, delivery } of rows) {
-      this.#pushHead(delivery, position);
-      this.#tailAfter = position;
+    for (const row of rows) {
+      const delivery = this.#deliveryOf(row);
+      this.#pushHead(delivery, row.position);
+      this.#tailAfter = row.position;
       readBytes += delivery.message.payloadEnd;
     }
     if (rows.length > 0) {
@@ -207,6 +233,12 @@ export class SessionQueue {
     }
   }
 
+  /** A row that was stored knows its shared subscription by the filter only. */
+  #deliveryOf({ delivery, sharedFilter }: QueueRow): Delivery {
+    const shared = sharedFilter == null ? null : this.#subscriptions.get(sharedFilter);
+    return shared === null ? delivery : { ...delivery, shared };
+  }
+
   #setTail(count: number, bytes: number): void {
     this.#parts.stored.addRows(count - this.#tailCount, bytes - this.#tailBytes);
     this.#tailCount = count;
@@ -215,6 +247,7 @@ export class SessionQueue {
 
   #count(delivery: Delivery, sign: 1 | -1): void {
     this.#payloadBytes += sign * delivery.message.payloadEnd;
-    if (delivery.qos === 0) this.#qos0Count += sign;
+    // Those of a tail that was put back were not counted.
+    if (delivery.qos === 0) this.#qos0Count = Math.max(0, this.#qos0Count + sign);
   }
 }

@@ -53,7 +53,7 @@ export class Session implements DeliveryTarget {
     this.#identity = identity;
     this.#expirySeconds = expirySeconds;
     this.#parts = parts;
-    this.outgoing = new Outgoing(identity, expirySeconds > 0, parts);
+    this.outgoing = new Outgoing(identity, expirySeconds > 0, this.subscriptions, parts);
   }
 
   /** Of the last connection: it may have come through another listener than the one before. */
@@ -128,14 +128,13 @@ export class Session implements DeliveryTarget {
    * @returns the ticket of what must be durable before CONNACK.
    */
   claim(identity: Identity, expirySeconds: number, will: Will | null): Ticket {
-    const { clientId } = this;
     this.#identity = identity;
     this.outgoing.setIdentity(identity);
     this.#expirySeconds = expirySeconds;
     this.#stopTimers();
     const isWillTold = this.#will !== null || will !== null;
     this.#will = will;
-    const stored = this.tell({ kind: 'session', clientId, userName: identity.userName, expirySeconds });
+    const stored = this.#tellSession();
     return isWillTold ? Math.max(stored, this.#tellWill()) : stored;
   }
 
@@ -143,6 +142,12 @@ export class Session implements DeliveryTarget {
   abandonClaim(): void {
     if (this.#expirySeconds === 0) this.end();
     else this.#goOffline();
+  }
+
+  /** Tells the journal that the client has gone, of a session that was put back as if it were connected. */
+  tellOffline(): void {
+    if (this.isOnline || this.#isEnded) return;
+    this.tell({ kind: 'session-offline', clientId: this.clientId, atMs: this.#parts.timers.now });
   }
 
   /** CONNACK is on its way: unfinished messages are sent again, then the queue. */
@@ -162,8 +167,7 @@ export class Session implements DeliveryTarget {
   setExpiry(expirySeconds: number): void {
     if (expirySeconds === this.#expirySeconds) return;
     this.#expirySeconds = expirySeconds;
-    const { clientId, identity } = this;
-    this.tell({ kind: 'session', clientId, userName: identity.userName, expirySeconds });
+    this.#tellSession();
   }
 
   /** The connection is gone. May end the session. */
@@ -196,27 +200,60 @@ export class Session implements DeliveryTarget {
     return this.tell({ kind: 'session-removed', clientId: this.clientId });
   }
 
-  /** Publishes the will now, whatever its delay: the broker stops. */
-  publishWillNow(): void {
+  /**
+   * The broker stops: publishes the will now, whatever its delay. Where the journal outlives the process one that has a delay
+   * stays, and is due after the restart.
+   */
+  publishWillAtStop(): void {
+    if (!this.#parts.durability.journal.isVolatile && this.isDurable && (this.#will?.delaySeconds ?? 0) > 0) return;
     this.#publishWill();
   }
 
+  /** As it was before a restart; `sinceMs`: when its client went. */
+  restore(sinceMs: number): void {
+    this.#isStored = true;
+    this.#armExpiry(sinceMs);
+  }
+
+  /** A will that waited for its delay since `sinceMs`. */
+  restoreWill(will: Will, sinceMs: number): void {
+    this.#will = will;
+    this.#armWill(will, sinceMs);
+  }
+
   #goOffline(): void {
-    const { timers, settings, wallMs } = this.#parts;
-    this.tell({ kind: 'session-offline', clientId: this.clientId, wallMs: wallMs() });
+    const { now } = this.#parts.timers;
+    this.tell({ kind: 'session-offline', clientId: this.clientId, atMs: now });
+    this.#armExpiry(now);
+    if (this.#will === null) return;
+    if (this.#will.delaySeconds === 0) this.#publishWill();
+    else this.#armWill(this.#will, now);
+  }
+
+  #armExpiry(sinceMs: number): void {
+    const { timers, settings } = this.#parts;
     const bound = settings.persistentClientExpirationSeconds ?? NEVER_EXPIRES;
     const expirySeconds = Math.min(this.#expirySeconds, bound);
     if (expirySeconds < NEVER_EXPIRES) {
       this.#expiryTimer = new Timer(() => this.#expire());
-      timers.add(this.#expiryTimer, timers.now + expirySeconds * 1000);
+      timers.add(this.#expiryTimer, sinceMs + expirySeconds * 1000);
     }
-    if (this.#will === null) return;
-    if (this.#will.delaySeconds === 0) {
-      this.#publishWill();
-      return;
-    }
+  }
+
+  #armWill({ delaySeconds }: Will, sinceMs: number): void {
     this.#willTimer = new Timer(() => this.#publishWill());
-    timers.add(this.#willTimer, timers.now + this.#will.delaySeconds * 1000);
+    this.#parts.timers.add(this.#willTimer, sinceMs + delaySeconds * 1000);
+  }
+
+  #tellSession(): Ticket {
+    const { userName, listenerId } = this.#identity;
+    return this.tell({
+      kind: 'session',
+      clientId: this.clientId,
+      userName,
+      listenerId,
+      expirySeconds: this.#expirySeconds,
+    });
   }
 
   #stopTimers(): void {
@@ -241,16 +278,17 @@ export class Session implements DeliveryTarget {
     if (will === null) return;
     this.#will = null;
     this.#tellWill();
-    this.#parts.onWillDue(this, will);
+    this.#parts.onWillDue(this.#identity, will);
   }
 
   /** Every will is durable, whatever its session. */
   #tellWill(): Ticket {
     const { journal } = this.#parts.durability;
     if (journal.isVolatile) return 0;
-    const { clientId } = this;
+    const { clientId, userName, listenerId } = this.#identity;
+    const will = this.#will;
     return journal.append(
-      this.#will === null ? { kind: 'will-removed', clientId } : { kind: 'will', clientId, will: this.#will },
+      will === null ? { kind: 'will-removed', clientId } : { kind: 'will', clientId, userName, listenerId, will },
     );
   }
 }

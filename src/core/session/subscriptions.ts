@@ -25,6 +25,12 @@ export class Subscriptions {
     return this.#byFilter === null ? this.#only?.filter.text === filterText : this.#byFilter.has(filterText);
   }
 
+  /** Null: there is none to this filter. */
+  get(filterText: string): Subscription | null {
+    if (this.#byFilter !== null) return this.#byFilter.get(filterText) ?? null;
+    return this.#only?.filter.text === filterText ? this.#only : null;
+  }
+
   /** Adds a subscription, or replaces the one to the same filter. */
   set(subscription: Subscription): void {
     const { text } = subscription.filter;

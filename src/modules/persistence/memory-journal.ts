@@ -7,6 +7,7 @@ import type { Journal, JournalRecord, QueueRow, Ticket } from '../../core/ports.
 class MemoryJournal implements Journal {
   readonly isVolatile = true;
   readonly isFailing = false;
+  readonly isBehind = false;
   onProgress: () => void = () => undefined;
   /** Rows by session and position; a Map keeps the order of positions, which only grow. */
   readonly #tails = new Map<string, Map<number, QueueRow>>();
@@ -22,6 +23,10 @@ class MemoryJournal implements Journal {
     else if (record.kind === 'session-removed') this.#tails.delete(record.clientId);
     this.#durable += 1;
     return this.#durable;
+  }
+
+  load(): Promise<void> {
+    return Promise.resolve();
   }
 
   readQueue(clientId: string, after: number, limit: number): Promise<readonly QueueRow[]> {

@@ -98,9 +98,11 @@ const FUNCTIONS = {
   socket: { return: 'int32', arguments: ['int32', 'int32', 'int32', UNUSED] },
   unlink: { return: 'int32', arguments: ['buffer'] },
   __errno_location: { return: 'pointer', arguments: [] },
+  uv_backend_fd: { return: 'int32', arguments: ['pointer'] },
   uv_handle_size: { return: 'uint64', arguments: ['int32'] },
   uv_poll_init: { return: 'int32', arguments: ['pointer', 'pointer', 'int32', UNUSED] },
   uv_poll_start: { return: 'int32', arguments: ['pointer', 'int32', 'pointer', UNUSED] },
+  uv_poll_stop: { return: 'int32', arguments: ['pointer'] },
   uv_ref: { return: 'void', arguments: ['pointer'] },
   uv_unref: { return: 'void', arguments: ['pointer'] },
 } as const;
@@ -357,7 +359,7 @@ export class Native {
    * @throws Error when libuv refuses
    */
   poll(fd: number, run: () => void): PollHandle {
-    const { uv_handle_size, uv_poll_init, uv_poll_start, uv_ref, uv_unref } = this.#call;
+    const { uv_handle_size, uv_poll_init, uv_poll_start, uv_poll_stop, uv_ref, uv_unref } = this.#call;
     const handle = new NativeMemory(this.#ffi, Number(uv_handle_size(UV_POLL)));
     const callback = this.#library.registerCallback({ return: 'void', arguments: ['pointer', 'int32', 'int32'] }, () =>
       run(),
@@ -368,7 +370,13 @@ export class Native {
     return {
       memory: handle.bytes,
       keepAlive: (isOn) => (isOn ? uv_ref(handle.address) : uv_unref(handle.address)),
+      stop: () => void uv_poll_stop(handle.address),
     };
+  }
+
+  /** The epoll in which the event loop of this thread waits. @returns a descriptor that is libuv's, or -1 */
+  loopEpoll(): number {
+    return this.#call.uv_backend_fd(this.#ffi.getCurrentEventLoop());
   }
 
   #setOption(fd: number, level: number, name: number, value: number): number {
@@ -396,4 +404,6 @@ export interface PollHandle {
   readonly memory: Uint8Array;
   /** Whether it keeps the process alive. */
   keepAlive(isOn: boolean): void;
+  /** Calls no more. */
+  stop(): void;
 }

@@ -7,16 +7,18 @@
  *
  * The epoll descriptor is watched by the event loop of node, so that timers, promises and files go on as usual. Going
  * back to libuv costs two system calls and a callback for each batch; under load the reactor therefore stays: it waits
- * in its own epoll as long as events come, for STAY_MS at most. Everything else of the process may have to wait that much
- * longer, and WAIT_MS more when the events cease just then. Blocking in a uv_prepare callback would save one call more, but then a descriptor that libuv has not
- * registered yet is not heard of.
+ * in its own epoll as long as events come, for STAY_MS at most. What another thread wakes libuv with (a worker's message,
+ * the end of file work) ends that at once. Timers and the sockets of node may have to wait that much longer, and WAIT_MS
+ * more when the events cease just then. Blocking in a uv_prepare callback would save one call more, but then a descriptor
+ * that libuv has not registered yet is not heard of.
  *
  * Node runs neither promises nor process.nextTick after a callback that C made. An immediate that does nothing makes
  * them run within the same turn of the loop; it is set whenever the reactor leaves. What pauses a link, opens or ends
  * one has probably started something that goes on by promise: the reactor leaves at once then.
  */
 import type { Turn } from '../../base/turn.ts';
-import { EAGAIN, EINTR, EVENT_LAYOUTS, Native, type PollHandle } from './native.ts';
+import { eventDescriptorsIn } from './loop-wakers.ts';
+import { EAGAIN, EINTR, EPOLLET, EPOLLIN, EVENT_LAYOUTS, Native, type PollHandle } from './native.ts';
 import { systemError } from './system-error.ts';
 
 /** A busy reactor goes back to libuv after this time, so that everything else of the process has its turn. */
@@ -91,6 +93,10 @@ export class Reactor {
   #again: Eager[] = [];
   #deferred: Deferred[] = [];
   #lastEventMs = 0;
+  /** Whether it hears what wakes libuv, without which it does not stay; null before it has looked for that. */
+  #hearsLoop: boolean | null = null;
+  /** libuv was woken and has not had its turn since. */
+  #isLoopDue = false;
   readonly #onImmediate = (): void => this.#endNodeTurn();
   readonly #runNextTurn = (what: Deferred): void => {
     what.runDeferred();
@@ -105,12 +111,22 @@ export class Reactor {
     if (this.#epoll < 0) throw systemError('epoll_create1', -this.#epoll);
     this.#poll = native.poll(this.#epoll, () => this.#onReadable());
     this.#poll.keepAlive(false);
+    // While the process ends libuv goes on for a while, but nothing of ours may run any more.
+    process.once('exit', () => this.#poll.stop());
   }
 
   // ------------------------------------------------------------------------------------------------------ sources
 
   /** Watches a descriptor. @returns its slot, or -errno */
   add(fd: number, mask: number, source: Source): number {
+    const slot = this.#enter(fd, mask, source);
+    if (slot < 0) return slot;
+    this.#sourceCount += 1;
+    if (this.#sourceCount === 1) this.#poll.keepAlive(true);
+    return slot;
+  }
+
+  #enter(fd: number, mask: number, source: Source): number {
     const slot = this.#freeSlots.pop() ?? this.#sources.length;
     const generation = this.#generations[slot] ?? 0;
     const result = this.native.epollAdd(this.#epoll, fd, mask, slot, generation);
@@ -120,9 +136,25 @@ export class Reactor {
     }
     this.#sources[slot] = source;
     this.#generations[slot] = generation;
-    this.#sourceCount += 1;
-    if (this.#sourceCount === 1) this.#poll.keepAlive(true);
     return slot;
+  }
+
+  /** Whether it hears what libuv is woken with, which it watches from the first time on that this is asked. */
+  #isHearing(): boolean {
+    // Not at the start: libuv takes it into its own set in its first turn.
+    this.#hearsLoop ??= this.#hearLoop();
+    return this.#hearsLoop;
+  }
+
+  #hearLoop(): boolean {
+    const onReady = (): void => {
+      this.#mustLeave = true;
+      this.#isLoopDue = true;
+    };
+    const waker: Source = { onReady };
+    // For a change, not a state: it is libuv that reads it. Not counted: it keeps no process alive.
+    const slots = eventDescriptorsIn(this.native.loopEpoll()).map((fd) => this.#enter(fd, EPOLLIN | EPOLLET, waker));
+    return slots.some((slot) => slot >= 0);
   }
 
   /** Changes what is watched for. @returns 0 or -errno */
@@ -190,7 +222,7 @@ export class Reactor {
 
   #endNodeTurn(): void {
     this.#hasImmediate = false;
-    if (this.#again.length > 0 || this.#at < this.#count) this.#takeBatches();
+    if (this.#again.length > 0 || this.#at < this.#count) this.#takeBatches(!this.#isLoopDue);
     this.#tellDeferred();
     this.#runEnds();
   }
@@ -226,8 +258,11 @@ export class Reactor {
 
   /** Called by libuv, from C: nothing may be thrown out of here. */
   #onReadable(): void {
+    // What libuv was woken for is in the same turn of its, but may come after this: another stay would hold it up.
+    const mayStay = !this.#isLoopDue;
+    this.#isLoopDue = false;
     try {
-      this.#takeBatches();
+      this.#takeBatches(mayStay);
     } catch (error) {
       this.#isInBatch = false;
       raise(error);
@@ -235,7 +270,7 @@ export class Reactor {
     this.#askImmediate();
   }
 
-  #takeBatches(): void {
+  #takeBatches(mayStay: boolean): void {
     const startMs = performance.now();
     let isBusy = startMs - this.#lastEventMs < STAY_GAP_MS;
     this.#isInBatch = true;
@@ -251,7 +286,7 @@ export class Reactor {
       nowMs = performance.now();
       isBusy ||= nowMs - startMs > STAY_GAP_MS;
       timeoutMs = isBusy ? WAIT_MS : 0;
-    } while (isBusy && !this.#mustLeave && nowMs - startMs < STAY_MS);
+    } while (mayStay && isBusy && !this.#mustLeave && nowMs - startMs < STAY_MS && this.#isHearing());
     this.#lastEventMs = nowMs;
     this.#isInBatch = false;
     if (this.#again.length > 0 || this.#at < this.#count) this.#askImmediate();

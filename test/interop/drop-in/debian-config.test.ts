@@ -16,7 +16,10 @@ const LOG = '/var/log/mosquitto/mosquitto.log';
 const DATABASE = '/var/lib/mosquitto/mosquitto.db';
 const RUN_FOLDER = '/run/mosquitto';
 const PID_FILE = `${RUN_FOLDER}/mosquitto.pid`;
-const TRACES = [LOG, DATABASE, PID_FILE];
+/** Zanzara's own, in the same folder. */
+const STORE = '/var/lib/mosquitto/zanzara.db';
+const STORE_FILES = [STORE, `${STORE}-wal`, `${STORE}-shm`, '/var/lib/mosquitto/zanzara.lock'];
+const TRACES = [LOG, DATABASE, ...STORE_FILES, PID_FILE];
 
 /** What the pid file holds; '' while it is not there, or is being written. */
 function writtenPid(): string {
@@ -49,7 +52,7 @@ const SCENARIO: Scenario = {
     lines.push(`stop: ${await place.stop('SIGTERM')}, pid file left: ${existsSync(PID_FILE)}`);
     const { uid, mode } = statSync(LOG);
     lines.push(`the log is of mosquitto: ${uid === userId()}, for others to read: ${(mode & 0o004) !== 0}`);
-    lines.push(`a database: ${existsSync(DATABASE)}`);
+    lines.push(`a database: ${existsSync(place.name === 'mosquitto' ? DATABASE : STORE)}`);
     const log = place.lines(readFileSync(LOG, 'utf8')).map((line) => line.replace(/auto-[0-9A-F-]{36}/, 'auto-UUID'));
     // The HTTP API, since 2.1: its port is the machine's.
     return [...lines, ...log.filter((line) => !/^(New connection|Client <unknown>)|9883/.test(line))];

@@ -1,0 +1,290 @@
+/**
+ * Opening a store, whatever lies in its folder. In this order: the folder, the lock, a staged restore, the file as it is
+ * (foreign, damaged, newer, older, good), or a new one, with the state of a Mosquitto in it where there is one.
+ *
+ * A file that is not good is set aside whole and never written to again; a new one is made under another name and gets its
+ * own only when it is whole. So what ends in the middle of it ends before or after, at any step.
+ */
+import { accessSync, constants, copyFileSync, existsSync, renameSync } from 'node:fs';
+import type { DatabaseSync } from 'node:sqlite';
+import type { StoreOpened, StoreOptions } from '../thread-messages.ts';
+import { OpApplier } from './op-applier.ts';
+import { MIGRATIONS, type Migration, SCHEMA_VERSION } from './schema.ts';
+import {
+  applyOps,
+  checkShape,
+  checkWhole,
+  headerOf,
+  initialise,
+  inTransaction,
+  nextSessionOf,
+  openDatabase,
+  setVersion,
+  timeOf,
+  versionOf,
+} from './store-database.ts';
+import { faultText, isDamage, StoreDamage, StoreRefusal } from './store-faults.ts';
+import { StoreFiles, sizeOf, syncFile } from './store-files.ts';
+import { lockFolder, type StoreLock } from './store-lock.ts';
+
+type Notes = StoreOpened['notes'];
+type Note = Notes[number];
+
+/** Reads a file of Mosquitto's and gives what is in it as operations, each call one transaction. */
+export type Importer = (file: string, apply: (ops: Uint8Array) => void, wallMs: number) => { readonly notes: Notes };
+
+/** What is put into opening from outside. */
+export interface OpenParts {
+  /** Null: nothing is imported. */
+  readonly importer?: Importer | null;
+  readonly migrations?: readonly Migration[];
+}
+
+export interface OpenedStore {
+  readonly files: StoreFiles;
+  readonly lock: StoreLock;
+  readonly database: DatabaseSync;
+  readonly opened: StoreOpened;
+}
+
+/** @throws StoreRefusal; the folder is as it was then, but for what the lines say */
+export function openStore(options: StoreOptions, parts: OpenParts = {}): OpenedStore {
+  const files = new StoreFiles(options.folder, options.wallMs);
+  files.makeFolder();
+  const lock = lockFolder(files);
+  try {
+    return { files, lock, ...new Opening(files, options, parts).run() };
+  } catch (error) {
+    lock.release();
+    if (error instanceof StoreRefusal) throw error;
+    throw new StoreRefusal([
+      `Error: The store ${files.store} cannot be opened: ${faultText(error)}.`,
+      'Error: The file was left as it is. Mend the cause and start the broker again.',
+    ]);
+  }
+}
+
+class Opening {
+  readonly #files: StoreFiles;
+  readonly #options: StoreOptions;
+  readonly #parts: OpenParts;
+  readonly #notes: Note[] = [];
+
+  constructor(files: StoreFiles, options: StoreOptions, parts: OpenParts) {
+    this.#files = files;
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  run(): { readonly database: DatabaseSync; readonly opened: StoreOpened } {
+    this.#files.remove(this.#files.making);
+    this.#takeIncoming();
+    const existing = this.#openExisting();
+    const database = existing ?? this.#makeNew();
+    const isNew = existing === null;
+    const notes = this.#notes;
+    return { database, opened: { isNew, notes, time: timeOf(database), nextSession: nextSessionOf(database) } };
+  }
+
+  /** Puts a staged restore in the place of the store, when it is good. */
+  #takeIncoming(): void {
+    const { incoming, store } = this.#files;
+    if (!existsSync(incoming)) return;
+    const reason = this.#faultOf(incoming);
+    if (reason !== null) {
+      if (this.#options.isDamageRefused) throw damageRefusal(incoming, reason);
+      const moved = this.#files.moveAway(incoming, 'refused');
+      this.#note('error', `Error: The staged restore is not used: ${reason}. It was moved to ${moved}.`);
+      return;
+    }
+    if (sizeOf(store) > 0) {
+      const moved = this.#files.moveAway(store, 'replaced');
+      this.#note('notice', `The store was replaced by the staged restore; the one before was moved to ${moved}.`);
+    } else {
+      this.#note('notice', 'The staged restore is the store now.');
+    }
+    syncFile(incoming);
+    this.#files.remove(store);
+    renameSync(incoming, store);
+    this.#files.sync();
+  }
+
+  /** Why the file cannot be a store; null = it can. It has nothing beside it afterwards. */
+  #faultOf(path: string): string | null {
+    const header = headerOf(path);
+    if (header === 'absent') return 'it is not there';
+    if (header !== 'ours') return header.foreign;
+    let database: DatabaseSync | null = null;
+    try {
+      database = openDatabase(path);
+      const version = versionOf(database);
+      if (version > SCHEMA_VERSION) return `a newer Zanzara wrote it (schema ${version})`;
+      checkWhole(database);
+      return null;
+    } catch (error) {
+      if (isDamage(error)) return faultText(error);
+      throw error;
+    } finally {
+      database?.close();
+    }
+  }
+
+  /** @returns null when there is no store, or none any more. */
+  #openExisting(): DatabaseSync | null {
+    const { store } = this.#files;
+    if (this.#files.hasOrphans(store)) return this.#setAside('its log is there, but not the file itself', null);
+    const header = headerOf(store);
+    if (header === 'absent') return null;
+    if (header !== 'ours') return this.#setAside(header.foreign, null);
+    accessSync(store, constants.R_OK | constants.W_OK);
+    let database: DatabaseSync | null = null;
+    try {
+      database = openDatabase(store);
+      const version = versionOf(database);
+      if (version > SCHEMA_VERSION) throw newerRefusal(store, version);
+      checkWhole(database);
+      if (version < SCHEMA_VERSION) {
+        // Closed for the copy: whoever closes a file ends all locks that the process has on it.
+        database.close();
+        this.#copy(version);
+        database = openDatabase(store);
+        this.#migrate(database, version);
+      }
+      checkShape(database);
+      timeOf(database);
+      nextSessionOf(database);
+      return database;
+    } catch (error) {
+      if (isDamage(error)) return this.#setAside(faultText(error), database);
+      database?.close();
+      throw error;
+    }
+  }
+
+  /** Keeps the store as it is before it is migrated. */
+  #copy(version: number): void {
+    const copy = this.#files.copyName(`version-${version}`);
+    copyFileSync(this.#files.store, copy, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    syncFile(copy);
+    this.#files.sync();
+    this.#note(
+      'notice',
+      `The store has schema ${version}, and is brought to ${SCHEMA_VERSION}; a copy of it is ${copy}.`,
+    );
+  }
+
+  #migrate(database: DatabaseSync, from: number): void {
+    const migrations = this.#parts.migrations ?? MIGRATIONS;
+    inTransaction(database, () => {
+      for (let version = from; version < SCHEMA_VERSION; version += 1) {
+        const step = migrations.find((migration) => migration.from === version);
+        if (step === undefined) throw new StoreDamage(`there is no way from its schema ${version} to the next`);
+        step.run(database);
+        setVersion(database, version + 1);
+      }
+    });
+  }
+
+  #setAside(reason: string, database: DatabaseSync | null): null {
+    const { store } = this.#files;
+    if (this.#options.isDamageRefused) {
+      database?.close();
+      throw damageRefusal(store, reason);
+    }
+    // Moved before it is closed: SQLite writes nothing more to a file that has moved.
+    const moved = this.#files.moveAway(store, 'damaged');
+    database?.close();
+    for (const text of setAsideLines(store, reason, moved)) this.#note('error', text);
+    return null;
+  }
+
+  #makeNew(): DatabaseSync {
+    const { making, store } = this.#files;
+    const file = this.#options.mosquittoFile;
+    const importer = this.#parts.importer ?? null;
+    // Where a store was before, the file of Mosquitto is a thing of the past.
+    const hasImport = file !== null && existsSync(file) && importer !== null && !this.#files.hasFormerStore();
+    if (!hasImport || !this.#importInto(file, importer)) this.#make(() => undefined);
+    this.#files.remove(store);
+    renameSync(making, store);
+    this.#files.sync();
+    return openDatabase(store);
+  }
+
+  /** @returns false: it failed, and the new store is to be made without it. */
+  #importInto(file: string, importer: Importer): boolean {
+    let storeFault: unknown = null;
+    try {
+      this.#make((database) => {
+        const applier = new OpApplier(database);
+        const apply = (ops: Uint8Array) => {
+          try {
+            applyOps(database, applier, ops);
+          } catch (error) {
+            storeFault = error;
+            throw error;
+          }
+        };
+        const { notes } = importer(file, apply, this.#options.wallMs);
+        this.#notes.push(...notes);
+      });
+      return true;
+    } catch (error) {
+      // The disk's fault is not that of Mosquitto's file: the next start tries again.
+      if (error === storeFault) throw error;
+      if (this.#options.isDamageRefused) throw new StoreRefusal([importFault(file, error)]);
+      this.#note('error', importFault(file, error));
+      return false;
+    }
+  }
+
+  #make(fill: (database: DatabaseSync) => void): void {
+    const { making } = this.#files;
+    this.#files.remove(making);
+    this.#files.makeEmpty(making);
+    const database = openDatabase(making);
+    try {
+      initialise(database);
+      fill(database);
+      database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } finally {
+      database.close();
+    }
+    syncFile(making);
+  }
+
+  #note(level: Note['level'], text: string): void {
+    this.#notes.push({ level, text });
+  }
+}
+
+/** What the log says of a store that was set aside. */
+export function setAsideLines(store: string, reason: string, moved: string): readonly string[] {
+  return [
+    `Error: The store ${store} cannot be used: ${reason}. It was set aside as ${moved}, and a new one is begun.`,
+    'Error: To use a backup instead, stop the broker and run zanzara restore. --refuse-damaged ends the start in such a case.',
+  ];
+}
+
+/** What the log says of a damaged store that is to stay. */
+export function damageLines(path: string, reason: string): readonly string[] {
+  return [
+    `Error: The store ${path} cannot be used: ${reason}. The broker does not start, because of --refuse-damaged.`,
+    'Error: Restore a backup (zanzara restore), move the file away, or start without --refuse-damaged to have it set aside.',
+  ];
+}
+
+function damageRefusal(path: string, reason: string): StoreRefusal {
+  return new StoreRefusal(damageLines(path, reason));
+}
+
+function newerRefusal(path: string, version: number): StoreRefusal {
+  return new StoreRefusal([
+    `Error: The store ${path} was written by a newer Zanzara (schema ${version}, this one knows ${SCHEMA_VERSION}).`,
+    'Error: Start that version again, or set persistence_location to another folder. Nothing in the file was changed.',
+  ]);
+}
+
+function importFault(file: string, error: unknown): string {
+  return `Error: The state of Mosquitto in ${file} cannot be imported: ${faultText(error)}. The file was left as it is; zanzara import tries again.`;
+}

@@ -1,0 +1,181 @@
+/** A store's file as a database: opened with the settings that durability hangs on, made, judged, and changed in transactions. */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { readOps } from '../ops.ts';
+import { bytesIn, cellsOf, countIn, integerIn } from './cells.ts';
+import { metaCheck, type OpApplier, TIME_BYTES } from './op-applier.ts';
+import { APPLICATION_ID, createTables, SCHEMA_VERSION, shapeOf } from './schema.ts';
+import { StoreDamage } from './store-faults.ts';
+
+/** How long a backup or a tool may hold a lock before a commit fails, and is tried again. */
+const BUSY_MS = 250;
+const HEADER_BYTES = 100;
+const APPLICATION_ID_AT = 68;
+const MAGIC = 'SQLite format 3\0';
+const VERSION_BYTES = 4;
+
+/**
+ * `synchronous = FULL`: a commit returns when the log is on the disk. Checkpoints are the store's own business, so that no
+ * acknowledgement waits for one. No memory mapping: a bad sector would be a signal instead of an error.
+ */
+const SETTINGS = `
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA wal_autocheckpoint = 0;
+PRAGMA journal_size_limit = 67108864;
+PRAGMA cache_size = -8192;
+PRAGMA mmap_size = 0;
+PRAGMA temp_store = MEMORY;
+PRAGMA cell_size_check = ON;
+PRAGMA trusted_schema = OFF;
+PRAGMA recursive_triggers = ON;
+`;
+
+/** Opens a file, which must be there. */
+export function openDatabase(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { enableForeignKeyConstraints: false, timeout: BUSY_MS });
+  try {
+    database.exec(SETTINGS);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return database;
+}
+
+/** What a file is by its first bytes; SQLite is let at it only when it is ours, because it may write to what it opens. */
+export function headerOf(path: string): 'absent' | 'ours' | { readonly foreign: string } {
+  const header = Buffer.alloc(HEADER_BYTES);
+  const count = readStart(path, header);
+  if (count === null) return 'absent';
+  // A store is never empty: it gets its name when it is whole.
+  if (count === 0) return { foreign: 'it is empty' };
+  if (count < HEADER_BYTES || header.toString('latin1', 0, MAGIC.length) !== MAGIC) {
+    return { foreign: 'it is not a database' };
+  }
+  if (header.readUInt32BE(APPLICATION_ID_AT) !== APPLICATION_ID) return { foreign: 'it belongs to another program' };
+  return 'ours';
+}
+
+/** @returns how many bytes were read; null: the file is not there. */
+function readStart(path: string, into: Uint8Array): number | null {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+  try {
+    return readSync(file, into, 0, into.length, 0);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Makes the tables of a store in an empty file that was opened with `openDatabase`. */
+export function initialise(database: DatabaseSync): void {
+  database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+  inTransaction(database, () => {
+    createTables(database);
+    setVersion(database, SCHEMA_VERSION);
+  });
+}
+
+/** To be called in a transaction. */
+export function setVersion(database: DatabaseSync, version: number): void {
+  database.exec(`PRAGMA user_version = ${version}`);
+  const body = new Uint8Array(VERSION_BYTES);
+  new DataView(body.buffer).setUint32(0, version, true);
+  database.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?, ?)').run('schema', body, metaCheck('schema', body));
+}
+
+/** The version that the file says it has, twice. @throws StoreDamage when the two do not agree */
+export function versionOf(database: DatabaseSync): number {
+  const version = numberOf(database, 'PRAGMA user_version');
+  const body = metaOf(database, 'schema', VERSION_BYTES);
+  if (body === null || body.getUint32(0, true) !== version) throw new StoreDamage('its version is not readable');
+  return version;
+}
+
+/** The two clocks when they were stored last; null = never. @throws StoreDamage */
+export function timeOf(database: DatabaseSync): { readonly storeMs: number; readonly wallMs: number } | null {
+  const body = metaOf(database, 'time', TIME_BYTES);
+  return body === null ? null : { storeMs: body.getFloat64(0, true), wallMs: body.getFloat64(8, true) };
+}
+
+/** A row of `meta`; null when it is not there. @throws StoreDamage */
+function metaOf(database: DatabaseSync, name: string, byteCount: number): DataView | null {
+  const statement = database.prepare('SELECT body, crc FROM meta WHERE name = ?');
+  statement.setReturnArrays(true);
+  const row = statement.get(name);
+  if (row === undefined) return null;
+  const cells = cellsOf(row);
+  const body = bytesIn(cells, 0);
+  if (body.length !== byteCount || metaCheck(name, body) !== integerIn(cells, 1)) {
+    throw new StoreDamage(`the checksum of its ${name} is wrong`);
+  }
+  return new DataView(body.buffer, body.byteOffset, body.byteLength);
+}
+
+/** @throws StoreDamage when pages or tables are not as they must be */
+export function checkWhole(database: DatabaseSync): void {
+  const statement = database.prepare('PRAGMA quick_check(1)');
+  statement.setReturnArrays(true);
+  const finding = cellsOf(statement.get())[0];
+  if (finding !== 'ok') throw new StoreDamage(`the check found: ${String(finding).replaceAll('\n', ' ')}`);
+}
+
+/** @throws StoreDamage when the tables are not those of this version */
+export function checkShape(database: DatabaseSync): void {
+  const model = new DatabaseSync(':memory:');
+  createTables(model);
+  const expected = shapeOf(model);
+  model.close();
+  if (shapeOf(database) !== expected) throw new StoreDamage('its tables are not those of a store');
+}
+
+/** The lowest session number that no row has, and none below which could come again. */
+export function nextSessionOf(database: DatabaseSync): number {
+  const sources = ['SELECT max(id) FROM sessions', 'SELECT max(session) FROM removed'];
+  for (const table of ['subscriptions', 'received', 'queue']) sources.push(`SELECT max(session) FROM ${table}`);
+  const highest = sources.map((sql) => numberOf(database, `SELECT ifnull((${sql}), 0)`));
+  return Math.max(...highest) + 1;
+}
+
+export function numberOf(database: DatabaseSync, sql: string): number {
+  const statement = database.prepare(sql);
+  statement.setReturnArrays(true);
+  return countIn(cellsOf(statement.get()), 0);
+}
+
+/** Applies operations in one transaction, which is durable when this returns. @throws after rolling back */
+export function applyOps(database: DatabaseSync, applier: OpApplier, ops: Uint8Array): void {
+  inTransaction(database, () => {
+    applier.begin();
+    readOps(ops, applier);
+    applier.end();
+  });
+}
+
+/** @throws what `run` or the commit throws, after rolling back */
+export function inTransaction(database: DatabaseSync, run: () => void): void {
+  if (database.isTransaction) database.exec('ROLLBACK');
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    run();
+    database.exec('COMMIT');
+  } catch (error) {
+    rollBack(database);
+    throw error;
+  }
+}
+
+/** SQLite rolls back by itself after some errors, and what it says to a second time is nothing new. */
+function rollBack(database: DatabaseSync): void {
+  try {
+    if (database.isTransaction) database.exec('ROLLBACK');
+  } catch {
+    // The next transaction begins with another attempt.
+  }
+}

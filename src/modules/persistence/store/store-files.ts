@@ -1,0 +1,143 @@
+/** The files of a store's folder: their names, how they are made, moved out of the way, and made safe. */
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { faultText, StoreRefusal, systemCodeOf } from './store-faults.ts';
+
+const FOLDER_MODE = 0o750;
+const FILE_MODE = 0o600;
+/** What SQLite puts beside a database. */
+const BESIDE = ['-wal', '-shm', '-journal'] as const;
+/** Files of one second that are set aside; more than that are refused. */
+const SAME_NAMES_MAX = 1000;
+
+export const STORE_NAME = 'zanzara.db';
+
+export class StoreFiles {
+  readonly folder: string;
+  /** The store. */
+  readonly store: string;
+  /** A store that is to take its place at the next start, see `zanzara restore`. */
+  readonly incoming: string;
+  /** A new store until it is whole. */
+  readonly making: string;
+  readonly lock: string;
+  readonly #stamp: string;
+
+  /** `wallMs`: for names. */
+  constructor(folder: string, wallMs: number) {
+    this.folder = folder;
+    this.store = join(folder, STORE_NAME);
+    this.incoming = `${this.store}.incoming`;
+    this.making = `${this.store}.making`;
+    this.lock = join(folder, 'zanzara.lock');
+    this.#stamp = stampOf(wallMs);
+  }
+
+  /** Makes the folder when it is missing. @throws StoreRefusal */
+  makeFolder(): void {
+    try {
+      const first = mkdirSync(this.folder, { recursive: true, mode: FOLDER_MODE });
+      if (first !== undefined) syncFolder(dirname(first));
+    } catch (error) {
+      if (systemCodeOf(error) === 'EEXIST' && statSync(this.folder).isDirectory()) return;
+      throw new StoreRefusal([
+        `Error: The data folder ${this.folder} cannot be made: ${faultText(error)}.`,
+        'Error: Make it by hand, owned by the user that the broker runs as, or set persistence_location to another one.',
+      ]);
+    }
+  }
+
+  /** Makes an empty file that only its owner may read; SQLite gives the files beside it the same rights. */
+  makeEmpty(path: string): void {
+    closeSync(openSync(path, 'a', FILE_MODE));
+    chmodSync(path, FILE_MODE);
+  }
+
+  /** Removes a database with what stands beside it. */
+  remove(path: string): void {
+    for (const ending of ['', ...BESIDE]) rmSync(path + ending, { force: true });
+  }
+
+  /**
+   * Moves a database, with what SQLite has put beside it, to a name that says why, `path.why-YYYYMMDD-HHMMSS`.
+   * @returns the new path
+   */
+  moveAway(path: string, why: string): string {
+    const target = this.freeName(`${path}.${why}-${this.#stamp}`);
+    // The database first: what is left behind when it ends here is an orphan that the next start moves away too.
+    for (const ending of ['', ...BESIDE]) if (existsSync(path + ending)) renameSync(path + ending, target + ending);
+    syncFolder(this.folder);
+    return target;
+  }
+
+  /** The name of a copy of the store. */
+  copyName(why: string): string {
+    return this.freeName(`${this.store}.${why}-${this.#stamp}`);
+  }
+
+  freeName(path: string): string {
+    for (let count = 1; count < SAME_NAMES_MAX; count += 1) {
+      const name = count === 1 ? path : `${path}-${count}`;
+      if (!['', ...BESIDE].some((ending) => existsSync(name + ending))) return name;
+    }
+    throw new StoreRefusal([`Error: There are too many files named ${path}-N; remove those that are not needed.`]);
+  }
+
+  /** Whether files beside a database are there that has gone itself. */
+  hasOrphans(path: string): boolean {
+    return BESIDE.some((ending) => sizeOf(path + ending) > 0) && sizeOf(path) === 0;
+  }
+
+  /** Whether a store stood here before, under whatever name it stands now. */
+  hasFormerStore(): boolean {
+    return readdirSync(this.folder).some(
+      (name) => name.startsWith(`${STORE_NAME}.`) && name !== `${STORE_NAME}.making`,
+    );
+  }
+
+  sync(): void {
+    syncFolder(this.folder);
+  }
+}
+
+/** Bytes of a file; 0 when it is not there. */
+export function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Makes a file's bytes safe. */
+export function syncFile(path: string): void {
+  const file = openSync(path, 'r+');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Makes the names in a folder safe. */
+function syncFolder(folder: string): void {
+  const file = openSync(folder, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** YYYYMMDD-HHMMSS of universal time. */
+function stampOf(wallMs: number): string {
+  const digits = new Date(wallMs).toISOString().replaceAll(/\D/g, '');
+  return `${digits.slice(0, 8)}-${digits.slice(8, 14)}`;
+}

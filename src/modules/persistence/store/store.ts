@@ -1,0 +1,153 @@
+/**
+ * The store on SQLite, as one thread sees it: operations in, operations out, each call done when it returns. A row's own
+ * content is bytes to it. Whoever is told that `apply` is done may say so to the world.
+ */
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { StoreCounts, StoreOpened, StoreOptions } from '../thread-messages.ts';
+import { cellsOf, countIn } from './cells.ts';
+import { GarbagePurge } from './garbage-purge.ts';
+import { OpApplier } from './op-applier.ts';
+import { type OpenedStore, type OpenParts, openStore } from './open-store.ts';
+import { applyOps, inTransaction, numberOf } from './store-database.ts';
+import { type StoreFiles, sizeOf } from './store-files.ts';
+import type { StoreLock } from './store-lock.ts';
+import { loadAll, QueueReader } from './store-reader.ts';
+
+/** Pages in the write-ahead log that are not in the file yet, above which they are moved there. */
+const LOG_PAGES_MAX = 4000;
+
+export class Store {
+  readonly #database: DatabaseSync;
+  readonly #files: StoreFiles;
+  readonly #lock: StoreLock;
+  readonly #applier: OpApplier;
+  readonly #reader: QueueReader;
+  readonly #garbage: GarbagePurge;
+  readonly #logState: StatementSync;
+
+  /** @throws StoreRefusal */
+  static open(options: StoreOptions, parts: OpenParts = {}): { readonly store: Store; readonly opened: StoreOpened } {
+    const opened = openStore(options, parts);
+    return { store: new Store(opened), opened: opened.opened };
+  }
+
+  constructor({ database, files, lock }: OpenedStore) {
+    this.#database = database;
+    this.#files = files;
+    this.#lock = lock;
+    this.#applier = new OpApplier(database);
+    this.#reader = new QueueReader(database);
+    this.#garbage = new GarbagePurge(database);
+    this.#logState = database.prepare('PRAGMA wal_checkpoint(NOOP)');
+    this.#logState.setReturnArrays(true);
+  }
+
+  /** The store's file. */
+  get path(): string {
+    return this.#files.store;
+  }
+
+  /** Rows of sessions that have gone are still there. */
+  get hasGarbage(): boolean {
+    return this.#garbage.isThere;
+  }
+
+  /** Makes the operations durable, all or none. They may come a second time. @throws after rolling back */
+  apply(ops: Uint8Array): void {
+    applyOps(this.#database, this.#applier, ops);
+    if (this.#applier.hasRemoved) this.#garbage.isThere = true;
+  }
+
+  /**
+   * Everything that is stored, in chunks of about 256 KB, in the order that `Journal.load` promises; what the generator
+   * returns is how many there were. Nothing may be applied before it has ended. @throws StoreDamage, or an error of SQLite
+   */
+  load(headMax: number): Generator<Uint8Array<ArrayBuffer>, StoreCounts, undefined> {
+    return loadAll(this.#database, headMax);
+  }
+
+  /**
+   * Rows of the session's queue above position `after`, oldest first, `limit` at most; none: there are no more. Rows that
+   * are damaged are left out, counted, and removed, so that they do not come up again. @throws an error of SQLite
+   */
+  read(
+    session: number,
+    after: number,
+    limit: number,
+  ): { readonly ops: Uint8Array<ArrayBuffer>; readonly lost: number } {
+    const { ops, lost } = this.#reader.read(session, after, limit);
+    if (lost.length > 0) this.#removeLost(session, lost);
+    return { ops, lost: lost.length };
+  }
+
+  /** How many there are of each, counted one by one. */
+  counts(): StoreCounts {
+    const count = (from: string) => numberOf(this.#database, `SELECT count(*) FROM ${from}`);
+    const ofLiving = 'WHERE session IN (SELECT id FROM sessions)';
+    return {
+      sessions: count('sessions'),
+      subscriptions: count(`subscriptions ${ofLiving}`),
+      rows: count(`queue ${ofLiving}`),
+      retained: count('retained'),
+      wills: count('wills'),
+    };
+  }
+
+  /** Removes rows of sessions that have gone, about `limit` of them. @returns whether there are more. */
+  purge(limit: number): boolean {
+    return this.#garbage.purge(limit);
+  }
+
+  /** To be called after each commit: moves the log into the file when there is much in it. */
+  keepUp(): void {
+    const cells = cellsOf(this.#logState.get());
+    const logged = Number(cells[1]);
+    const moved = Number(cells[2]);
+    if (logged - moved >= LOG_PAGES_MAX) this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+  }
+
+  /** Moves all of the log into the file and empties it. @throws when it cannot be done now */
+  tidy(): void {
+    const statement = this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)');
+    statement.setReturnArrays(true);
+    if (countIn(cellsOf(statement.get()), 0) !== 0) throw new Error('another program is reading the store');
+  }
+
+  sizes(): { readonly fileBytes: number; readonly logBytes: number } {
+    return { fileBytes: sizeOf(this.#files.store), logBytes: sizeOf(`${this.#files.store}-wal`) };
+  }
+
+  /** Moves the store out of the way, as it is, and closes it. @returns the path it has now */
+  setAside(): string {
+    // Moved before it is closed: SQLite writes nothing more to a file that has moved.
+    const moved = this.#files.moveAway(this.#files.store, 'damaged');
+    this.#end();
+    return moved;
+  }
+
+  /** Leaves nothing in the log, if that can be done, and gives the folder free. */
+  close(): void {
+    try {
+      if (!this.#database.isTransaction) this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // What is in the log is safe there.
+    }
+    this.#end();
+  }
+
+  #end(): void {
+    this.#database.close();
+    this.#lock.release();
+  }
+
+  #removeLost(session: number, lost: readonly number[]): void {
+    const statement = this.#database.prepare('DELETE FROM queue WHERE session = ? AND position = ?');
+    try {
+      inTransaction(this.#database, () => {
+        for (const position of lost) statement.run(session, position);
+      });
+    } catch {
+      // They come up again, and are left out again.
+    }
+  }
+}
