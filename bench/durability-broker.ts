@@ -172,10 +172,10 @@ export class StoredBroker {
   #storeLines(): string {
     const { persistence } = this.#setting;
     if (persistence === 'off') return 'persistence false\n';
-    const place = `persistence true\npersistence_location ${this.dataFolder}/\n`;
-    if (persistence === 'strict') return `${place}durability strict\n`;
-    // Mosquitto would become another user, who may not write here.
-    return `${place}autosave_interval 60\n${process.getuid?.() === 0 ? 'user root\n' : ''}`;
+    // Started by root, both brokers would become another user, who may not write here.
+    const user = process.getuid?.() === 0 ? 'user root\n' : '';
+    const place = `${user}persistence true\npersistence_location ${this.dataFolder}/\n`;
+    return `${place}${persistence === 'strict' ? 'durability strict' : 'autosave_interval 60'}\n`;
   }
 }
 

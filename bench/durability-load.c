@@ -48,7 +48,7 @@ typedef struct {
 } Peer;
 
 static struct {
-  const char *mode, *name, *prefix;
+  const char *mode, *name, *prefix, *ledger;
   int port, pubs, window, bytes, qos, topics, is_retained, is_online, is_until_closed;
   double secs, warm, rate, quiet;
   uint64_t count;
@@ -349,6 +349,30 @@ static void print_received(void) {
          (unsigned long long)repeated, (unsigned long long)missing);
 }
 
+/* Acknowledged and not received, publisher by publisher: one that has more than that makes up for no other. */
+static uint64_t count_lost(const uint64_t *acked) {
+  uint64_t lost = missing;
+  for (int index = 0; index < PUBS_MAX; index++)
+    if (acked[index] > expected[index]) lost += acked[index] - expected[index];
+  return lost;
+}
+
+/* The ledger: how many messages of each publisher were acknowledged, a line for each. */
+static void write_ledger(const uint64_t *acked) {
+  FILE *file = fopen(given.ledger, "w");
+  if (file == NULL) fail("%s: %s", given.ledger, strerror(errno));
+  for (int index = 0; index < given.pubs; index++) fprintf(file, "%llu\n", (unsigned long long)acked[index]);
+  if (fclose(file) != 0) fail("%s: %s", given.ledger, strerror(errno));
+}
+
+static void read_ledger(uint64_t *acked) {
+  unsigned long long value;
+  FILE *file = fopen(given.ledger, "r");
+  if (file == NULL) fail("%s: %s", given.ledger, strerror(errno));
+  for (int index = 0; index < PUBS_MAX && fscanf(file, "%llu", &value) == 1; index++) acked[index] = value;
+  fclose(file);
+}
+
 static uint64_t total(bool is_acked) {
   uint64_t sum = 0;
   for (int index = 0; index < given.pubs; index++) sum += is_acked ? publishers[index].acked : publishers[index].sent;
@@ -445,6 +469,10 @@ static void run_publish(void) {
          (double)sent / seconds, (double)acked / seconds, (double)delivered / seconds);
   printf(",\"sent\":%llu,\"acked\":%llu,\"ack_disorder\":%llu", (unsigned long long)total(false),
          (unsigned long long)total(true), (unsigned long long)ack_disorder);
+  static uint64_t acked_each[PUBS_MAX];
+  for (int index = 0; index < given.pubs; index++) acked_each[index] = publishers[index].acked;
+  if (given.ledger != NULL) write_ledger(acked_each);
+  if (given.is_online) printf(",\"lost\":%llu", (unsigned long long)count_lost(acked_each));
   print_received();
   print_latency();
   puts("}");
@@ -471,6 +499,11 @@ static void run_receive(void) {
   double seconds = received > 1 ? (double)(last_ns - first_ns) / 1e9 : 0;
   printf("{\"mode\":\"receive\",\"session_present\":%d,\"seconds\":%.3f,\"received_per_s\":%.1f", reader.has_session, seconds,
          seconds > 0 ? (double)received / seconds : 0);
+  static uint64_t acked_each[PUBS_MAX];
+  if (given.ledger != NULL) {
+    read_ledger(acked_each);
+    printf(",\"lost\":%llu", (unsigned long long)count_lost(acked_each));
+  }
   printf(",\"first_ms\":%.1f", first_ns > 0 ? (double)(first_ns - began_ns) / 1e6 : -1);
   print_received();
   puts("}");
@@ -536,6 +569,7 @@ static void parse_option(const char *name, const char *text) {
   if (strcmp(name, "--count") == 0) given.count = (uint64_t)number(name, text, 1, 1e8);
   else if (strcmp(name, "--name") == 0 && strlen(text) < 64) given.name = text;
   else if (strcmp(name, "--prefix") == 0 && strlen(text) < 64) given.prefix = text;
+  else if (strcmp(name, "--ledger") == 0) given.ledger = text;
   else fail("%s %s: no such option", name, text);
 }
 

@@ -1,4 +1,5 @@
 /** What the durability benchmark measures, one function for each row. docs/durability.md has the targets. */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { slowDisk } from '../test/fixtures/slow-disk.ts';
 import { StoredBroker, type StoreSetting } from './durability-broker.ts';
@@ -12,6 +13,7 @@ const MANY = 'publish --pubs 50 --window 100 --qos 1';
 const MEBIBYTE = 2 ** 20;
 const DAY_SECONDS = 86_400;
 const SLOW_SYNC_MS = 50;
+const KILLED_AFTER_MS = 2000;
 /** A hundred tags a second. */
 const TAG_RATE = 100;
 
@@ -49,7 +51,7 @@ export interface DurabilityLine {
 export interface DurabilityResult {
   readonly lines: readonly DurabilityLine[];
   /** Of all rounds, as they were measured. */
-  readonly runs: readonly Readonly<Record<string, unknown>>[];
+  readonly runs: readonly object[];
 }
 
 export interface DurabilityRow {
@@ -86,7 +88,7 @@ async function measureRate(bench: DurabilityBench): Promise<DurabilityResult> {
         await broker.load(bench.load, 'subscribe');
         return broker.load(bench.load, `${MANY} ${timing(bench)}`);
       });
-      const lost = figure(online, 'acked') - figure(online, 'received') + figure(online, 'missing');
+      const lost = figure(online, 'lost');
       const delivered = figure(online, 'delivered_per_s');
       const acked = figure(offline, 'acked_per_s');
       runs.push({ round, broker: kind.name, delivered, acked, lost });
@@ -101,7 +103,7 @@ async function measureRate(bench: DurabilityBench): Promise<DurabilityResult> {
     const value = `${count(ours)}/s, Mosquitto without persistence ${count(theirs)}/s: ${(ours / theirs).toFixed(2)}`;
     return { title, value, target: '>= 1 (goal 2)', isMet: ours / theirs >= 1 };
   };
-  const lost = runs.filter(({ broker }) => broker === 'zanzara').reduce((sum, run) => sum + Math.abs(run.lost), 0);
+  const lost = runs.filter(({ broker }) => broker === 'zanzara').reduce((sum, run) => sum + run.lost, 0);
   return {
     lines: [
       line('delivered to an online durable subscriber', 'delivered'),
@@ -232,46 +234,69 @@ async function measureQueue(bench: DurabilityBench): Promise<DurabilityResult> {
 
 // ------------------------------------------------------------------------------------------------------------- quiet
 
+/**
+ * Two loads, because they ask different things. The first is as much as goes in: then a message also waits for the thousands
+ * before it, with or without a store. With the second the store is never idle, and the broker often is.
+ */
+const COMMIT_LOADS = [
+  { load: 'full', title: 'as much as goes in', options: MANY },
+  {
+    load: 'steady',
+    title: 'ten publishers, one message each on its way',
+    options: 'publish --pubs 10 --window 1 --qos 1',
+  },
+] as const;
+
+interface QuietRun {
+  readonly round: number;
+  readonly load: string;
+  readonly quiet: number;
+  readonly busy: number;
+  /** The same traffic, and no store. */
+  readonly without: number;
+  readonly committedPerSecond: number;
+}
+
 async function measureQuiet(bench: DurabilityBench): Promise<DurabilityResult> {
   const { seconds, warmSeconds, rounds } = bench.lengths;
   const probe = `probe --prefix probe --rate 500 --secs ${seconds} --warm ${warmSeconds}`;
-  const runs: { round: number; quiet: number; busy: number; without: number; commitRate: number }[] = [];
-  const under = (setting: StoreSetting) =>
+  const runs: QuietRun[] = [];
+  const under = (setting: StoreSetting, options: string) =>
     withBroker(bench, bench.zanzara, setting, async (broker) => {
       await broker.load(bench.load, 'subscribe');
-      // The load begins before the probe and ends after it.
-      const load = broker.load(bench.load, `${MANY} --secs ${seconds + 1} --warm ${warmSeconds}`);
+      // The load ends after the probe.
+      const load = broker.load(bench.load, `${options} --secs ${seconds + 1} --warm ${warmSeconds}`);
       const [figures, loaded] = await Promise.all([broker.load(bench.load, probe), load]);
       return { p99: figure(figures, 'p99_us') / 1e3, rate: figure(loaded, 'acked_per_s') };
     });
   for (let round = 1; round <= rounds; round++) {
-    const quiet = await withBroker(bench, bench.zanzara, STRICT, (broker) => broker.load(bench.load, probe));
-    const busy = await under(STRICT);
-    // The same traffic with no store: what it costs by itself.
-    const without = await under({ persistence: 'off' });
-    runs.push({
-      round,
-      quiet: figure(quiet, 'p99_us') / 1e3,
-      busy: busy.p99,
-      without: without.p99,
-      commitRate: busy.rate,
-    });
-    bench.progress(
-      `quiet ${round}: p99 ${ms(runs.at(-1)?.quiet ?? 0)} alone, ${ms(busy.p99)} with commits, ${ms(without.p99)} with the same traffic and no store`,
-    );
+    const alone = await withBroker(bench, bench.zanzara, STRICT, (broker) => broker.load(bench.load, probe));
+    const quiet = figure(alone, 'p99_us') / 1e3;
+    for (const { load, options } of COMMIT_LOADS) {
+      const busy = await under(STRICT, options);
+      const without = await under({ persistence: 'off' }, options);
+      runs.push({ round, load, quiet, busy: busy.p99, without: without.p99, committedPerSecond: busy.rate });
+      bench.progress(
+        `quiet ${round}, ${load}: ${ms(quiet)} alone, ${ms(busy.p99)}, without a store ${ms(without.p99)}`,
+      );
+    }
   }
-  const of = (name: 'quiet' | 'busy' | 'without' | 'commitRate') => middle(runs.map((run) => run[name]));
+  return {
+    lines: COMMIT_LOADS.map(({ load, title }) =>
+      quietLine(
+        title,
+        runs.filter((run) => run.load === load),
+      ),
+    ),
+    runs,
+  };
+}
+
+function quietLine(title: string, runs: readonly QuietRun[]): DurabilityLine {
+  const of = (name: 'quiet' | 'busy' | 'without' | 'committedPerSecond') => middle(runs.map((run) => run[name]));
   const limit = Math.max(1.5 * of('quiet'), 5);
-  const lines: DurabilityLine[] = [
-    {
-      title: 'p99 of QoS 0',
-      value: `${ms(of('busy'))}, quiet ${ms(of('quiet'))}, the same traffic without a store ${ms(of('without'))}`,
-      target: `< ${ms(limit)}`,
-      isMet: of('busy') < limit,
-    },
-    { title: 'committed meanwhile', value: `${count(of('commitRate'))}/s`, target: '', isMet: null },
-  ];
-  return { lines, runs };
+  const value = `p99 ${ms(of('busy'))} with ${count(of('committedPerSecond'))}/s, quiet ${ms(of('quiet'))}, the same without a store ${ms(of('without'))}`;
+  return { title, value, target: `< ${ms(limit)}`, isMet: of('busy') < limit };
 }
 
 // ----------------------------------------------------------------------------------------------------------- written
@@ -370,30 +395,39 @@ async function measureSlow(bench: DurabilityBench): Promise<DurabilityResult> {
   try {
     await prepared.restart(disk.environment);
     await prepared.load(bench.load, 'subscribe');
-    const single = await prepared.load(bench.load, 'publish --prefix one --count 20 --warm 0');
+    const single = await prepared.load(bench.load, 'publish --count 20 --warm 0');
     const figures = await prepared.load(bench.load, `${MANY} --prefix load ${timing(bench)}`);
     // Killed in the middle of it: what was acknowledged until then must be there.
-    const more = prepared.load(bench.load, `${MANY} --prefix late --secs 60 --until-closed 1`);
+    const ledger = join(bench.folder, 'ledger');
     await prepared.load(bench.load, 'subscribe --name late --prefix late');
-    await sleep(2000);
+    const late = prepared.load(bench.load, `${MANY} --prefix late --secs 60 --until-closed 1 --ledger ${ledger}`);
+    await sleep(KILLED_AFTER_MS);
     await prepared.kill();
-    const acked = figure(await more, 'acked');
+    const cut = await late;
     await prepared.restart({});
-    const back = await prepared.load(bench.load, `receive --count ${figure(figures, 'acked')}`);
-    const late = await prepared.load(bench.load, 'receive --name late --prefix late --count 100000000 --quiet 3');
-    const lost = figure(figures, 'acked') - figure(back, 'received') + figure(back, 'missing');
+    const back = await prepared.load(
+      bench.load,
+      `receive --name late --prefix late --count 100000000 --quiet 3 --ledger ${ledger}`,
+    );
+    const lost = figure(back, 'lost');
+    const singleMs = figure(single, 'p50_us') / 1e3;
     const lines: DurabilityLine[] = [
       { title: 'acknowledged', value: `${count(figure(figures, 'acked_per_s'))}/s`, target: 'stated', isMet: null },
-      { title: 'one at a time, median', value: ms(figure(single, 'p50_us') / 1e3), target: '', isMet: null },
-      { title: 'acknowledged and lost by a kill', value: String(lost), target: '0', isMet: lost === 0 },
       {
-        title: 'messages of a session that came meanwhile',
-        value: `${count(figure(late, 'received'))} of at most ${count(acked)} acknowledged, ${figure(late, 'missing')} missing between`,
-        target: '0 missing',
-        isMet: null,
+        // Less than that: what was acknowledged had not been waited for.
+        title: 'one at a time, median',
+        value: ms(singleMs),
+        target: `>= ${SLOW_SYNC_MS} ms`,
+        isMet: singleMs >= SLOW_SYNC_MS,
+      },
+      {
+        title: 'acknowledged and lost by a kill',
+        value: `${lost} of ${count(figure(cut, 'acked'))}`,
+        target: '0 of more than 0',
+        isMet: lost === 0 && figure(cut, 'acked') > 0,
       },
     ];
-    return { lines, runs: [plain(single), plain(figures), plain(back), plain(late)] };
+    return { lines, runs: [plain(single), plain(figures), plain(cut), plain(back)] };
   } finally {
     await prepared.kill();
   }

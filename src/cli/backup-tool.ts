@@ -246,7 +246,10 @@ export function openChecked(folder: string, name: string): CheckedStore {
   } catch (error) {
     if (error instanceof StoreDamage) throw new StoreToolError(`${name} is damaged: ${error.reason}.`);
     // Its lines name the copy, and a start of the broker.
-    if (error instanceof StoreRefusal) throw new StoreToolError(`${name} cannot be used. ${reasonIn(error)}`);
+    if (error instanceof StoreRefusal) {
+      const reason = reasonIn(error).replaceAll(join(folder, STORE_NAME), name);
+      throw new StoreToolError(`${name} cannot be used. ${reason}`);
+    }
     throw error;
   }
 }

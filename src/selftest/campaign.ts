@@ -34,6 +34,8 @@ const WILL_CYCLES = 6;
 const WILL_SLACK_MS = 2000;
 /** What is added to the window of relaxed durability before a kill. */
 const WINDOW_SLACK_MS = 100;
+/** Nothing has come for so long: everybody is at rest. */
+const QUIET_MS = 50;
 const POLL_MS = 2;
 /** Starts in a row that may fail before the campaign ends. */
 const FAILED_STARTS_MAX = 3;
@@ -145,7 +147,7 @@ export class Campaign {
 
   async #comeToRest(): Promise<void> {
     this.#population.stop();
-    await this.#until(() => this.#population.isAnswered);
+    await this.#until(() => this.#population.isAnswered && performance.now() - this.#lastPacketMs > QUIET_MS);
     await pause(this.#plan.windowMs + WINDOW_SLACK_MS);
   }
 
@@ -157,6 +159,8 @@ export class Campaign {
 
   #note(plan: KillPlan | RecoveryKillPlan): void {
     const { faults } = this.ledgers;
+    const { alarm } = this.#broker;
+    if (alarm !== null) faults.report('broker-failed', `its log says: ${alarm}`);
     if (!this.#broker.wasKilled) {
       faults.report('broker-failed', `the broker ended by itself; ${this.#logText()}`);
       return;

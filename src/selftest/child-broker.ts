@@ -6,6 +6,8 @@ import type { Readable } from 'node:stream';
 const LOG_TAIL_CHARS = 16 * 1024;
 /** What its log says once it listens. */
 const RUNNING = ' running\n';
+/** What a line of its log has in it that tells of a defect. */
+const ALARMING = /internal error|exception|assert/i;
 
 export class ChildBroker {
   readonly #command: readonly string[];
@@ -34,6 +36,11 @@ export class ChildBroker {
 
   get logTail(): string {
     return this.#logTail;
+  }
+
+  /** The last line of its log that tells of a defect; null = none. */
+  get alarm(): string | null {
+    return this.#logTail.split('\n').findLast((line) => ALARMING.test(line)) ?? null;
   }
 
   get pid(): number | null {

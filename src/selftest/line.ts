@@ -59,6 +59,11 @@ export class Line {
     return this.#isOpen;
   }
 
+  /** Whether what comes is seen. */
+  get isHearing(): boolean {
+    return this.#isOpen && !this.#wire.isDeaf;
+  }
+
   send(frame: Uint8Array): void {
     this.#wire.send(frame);
   }

@@ -86,7 +86,7 @@ export class Nomad {
   async #act(scene: Scene): Promise<boolean> {
     const line = this.#line;
     if (line === null || !line.isOpen) return await this.#connectSomehow(scene);
-    if (this.#isVolatile || this.#chance.percent(15)) {
+    if (this.#isVolatile || this.#chance.percent(25)) {
       if (this.#chance.percent(50)) line.drop();
       else await line.leave();
       return true;

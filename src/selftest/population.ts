@@ -34,6 +34,15 @@ const RECEIVERS: readonly Omit<ReceiverOptions, 'filter'>[] = [
   { clientId: 'away-v4', version: 4, habit: 'offline', qos: 1 },
 ];
 
+/** The account of a shared subscription, whose members each get a part. */
+const TEAM = 'team';
+const TEAM_MEMBERS: readonly Omit<ReceiverOptions, 'filter'>[] = [
+  { clientId: 'team-online-v5', version: 5, habit: 'online', qos: 2 },
+  { clientId: 'team-slow-v5', version: 5, habit: 'slow', qos: 2 },
+  { clientId: 'team-away-v4', version: 4, habit: 'offline', qos: 2 },
+];
+const TEAM_FILTER = `$share/${TEAM}/${STREAM_FILTER}`;
+
 const NOMADS: readonly { readonly clientId: string; readonly version: ProtocolVersion }[] = [
   { clientId: 'nomad-v4', version: 4 },
   { clientId: 'nomad-v5', version: 5 },
@@ -72,12 +81,14 @@ export class Population {
       return new Publisher({ ...options, nextArticle: stock.next }, events, ledgers.acts);
     });
     const streams = RECEIVERS.map((options) => ({ ...options, filter: STREAM_FILTER }));
+    const members = TEAM_MEMBERS.map((options) => ({ ...options, filter: TEAM_FILTER }));
     const witness = { clientId: 'witness', version: 5, habit: 'online', qos: 2, filter: WILL_FILTER } as const;
-    this.#receivers = [...streams, witness].map((options) => {
+    this.#receivers = [...streams, ...members, witness].map((options) => {
       const onMessage = options === witness ? this.#onWill : this.#onMessage;
       return new Receiver(options, { ...events, onMessage });
     });
     for (const { clientId, qos } of streams) ledgers.messages.addReceiver(clientId, qos);
+    ledgers.messages.addReceiver(TEAM, 2, false);
     this.#nomads = NOMADS.map(({ clientId, version }) => new Nomad(clientId, version, ledgers.sessions, chance));
     this.#wills = new WillClients(ledgers.wills, chance, 'mortal-');
     this.#prober = new Prober();
@@ -106,9 +117,10 @@ export class Population {
     if (this.#chance.percent(LOSS_PERCENT)) this.#loseSomebody(scene);
   }
 
-  /** Nobody begins anything more. */
+  /** Nobody begins anything more, and what waits is answered. */
   stop(): void {
     for (const publisher of this.#publishers) publisher.stop();
+    for (const receiver of this.#receivers) receiver.hurry();
     for (const nomad of this.#nomads) nomad.stop();
   }
 
@@ -117,9 +129,9 @@ export class Population {
     return this.#ledgers.messages.owed === 0 && this.#publishers.every(({ isIdle }) => isIdle);
   }
 
-  /** No publisher waits for an acknowledgement. */
+  /** No publisher waits for an acknowledgement that it could hear. */
   get isAnswered(): boolean {
-    return this.#publishers.every(({ isIdle, line }) => isIdle || line?.isOpen !== true);
+    return this.#publishers.every(({ isIdle, line }) => isIdle || line?.isHearing !== true);
   }
 
   /** The broker died. Resolves when everything that it had sent is seen. */
@@ -164,7 +176,8 @@ export class Population {
 
   readonly #onMessage = (clientId: string, { topic, payload, qos }: ReceivedPublish): void => {
     const number = numberOf(this.#nonce, topic, payload) ?? 0;
-    this.#ledgers.messages.received(clientId, { topic, number, qos });
+    const isMember = TEAM_MEMBERS.some((member) => member.clientId === clientId);
+    this.#ledgers.messages.received(isMember ? TEAM : clientId, { topic, number, qos });
   };
 
   readonly #onWill = (clientId: string, { topic, payload, qos }: ReceivedPublish): void => {

@@ -89,6 +89,12 @@ export class Receiver {
     this.#isSlow = this.options.habit === 'slow';
   }
 
+  /** Answers all that waits, and from now on at once. */
+  hurry(): void {
+    this.#isSlow = false;
+    this.#sendAnswers(this.#answers.length);
+  }
+
   /** Goes away, in order or not. */
   async goOffline(chance: Chance): Promise<void> {
     const line = this.#line;

@@ -37,7 +37,7 @@ export function reportLines(report: DurabilityReport): readonly string[] {
     'Looked at',
     row(count('sent'), 'messages of QoS 1 and 2 sent'),
     row(count('acknowledged'), 'of them acknowledged'),
-    row(count('delivered'), 'delivered, to six receivers with sessions'),
+    row(count('delivered'), 'delivered, to six receivers with sessions and a shared subscription'),
     row(count('repeatedQos1'), 'repeated, as QoS 1 allows'),
     row(count('retainedSent'), `retained, and ${count('retainedCleared')} cleared`),
     row(count('retainedChecked'), 'looks at a retained topic'),

@@ -55,6 +55,10 @@ export class Wire {
     this.#socket.on('close', () => events.onEnd());
   }
 
+  get isDeaf(): boolean {
+    return this.#isDeaf;
+  }
+
   send(bytes: Uint8Array): void {
     if (!this.#socket.destroyed) this.#socket.write(bytes);
   }

@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { topicNameOf } from '../../src/selftest/frames.ts';
 import { OrderOfActs } from '../../src/selftest/ledger/order-of-acts.ts';
 import type { Scene } from '../../src/selftest/line.ts';
 import { type Article, Publisher } from '../../src/selftest/publisher.ts';
 import { Receiver } from '../../src/selftest/receiver.ts';
 import { makeSelftestFolder } from '../../src/selftest/selftest-folder.ts';
+import { TRANSPORT_NAMES, type TransportName } from '../../src/transport/choose-transport.ts';
 import { BrokerProcess, MAIN } from '../app/broker-process.ts';
 import { toolOrSkip } from '../fixtures/debian.ts';
 import { checkSyncOrder, readTrace, TRACE_ARGUMENTS } from './sync-trace.ts';
@@ -66,14 +67,18 @@ async function traffic(
   await Promise.all([publisher.line?.leave(), receiver.line?.leave()]);
 }
 
-test('no acknowledgement leaves before its sync (strace)', async (t) => {
+for (const transport of TRANSPORT_NAMES) {
+  test(`no acknowledgement leaves before its sync: strace, transport ${transport}`, (t) => watchSyncs(t, transport));
+}
+
+async function watchSyncs(t: TestContext, transport: TransportName): Promise<void> {
   const strace = toolOrSkip(t, 'strace', 'strace');
   if (strace === null) return;
   const lines = { durability: 'strict', willGraceSeconds: 1, isPersistent: true };
   const { configFile, port, remove } = await makeSelftestFolder(tmpdir(), lines);
   t.after(remove);
   const traceFile = join(configFile, '..', 'trace');
-  const program = [strace, ...TRACE_ARGUMENTS, '-o', traceFile, ...MAIN];
+  const program = ['env', `ZANZARA_TRANSPORT=${transport}`, strace, ...TRACE_ARGUMENTS, '-o', traceFile, ...MAIN];
   const broker = new BrokerProcess(t, ['-c', configFile], program);
   await broker.sees(' running\n');
   const scene: Scene = { port, onPacket: () => {}, onNonsense: (_clientId, error) => assert.fail(error) };
@@ -99,7 +104,7 @@ test('no acknowledgement leaves before its sync (strace)', async (t) => {
     publish: count / 2,
     pubrel: count / 2,
   });
-});
+}
 
 const hex = (text: string): string =>
   [...Buffer.from(text, 'latin1')].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');

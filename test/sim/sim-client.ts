@@ -86,6 +86,10 @@ export class SimClient {
     this.#chance = chance;
   }
 
+  get isLasting(): boolean {
+    return this.#options.isLasting;
+  }
+
   get isConnected(): boolean {
     return this.#peer !== null;
   }

@@ -2,6 +2,7 @@
  * The broker of a simulation and all that it stands on. With a journal it can die and begin again from what was committed,
  * in a process whose clock begins anew.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { Broker } from '../../src/core/broker.ts';
 import type { BrokerSettings } from '../../src/core/model/settings.ts';
 import type { Journal } from '../../src/core/ports.ts';
@@ -76,8 +77,13 @@ export class SimHouse {
     this.#harness.settle();
   }
 
-  settleLater(): Promise<void> {
-    return this.#harness.settleLater();
+  /** The same, with answers that come by promise, however many wait for each other. */
+  async settleLater(): Promise<void> {
+    for (let round = 0; round < 2; round += 1) {
+      this.settle();
+      await setImmediate();
+    }
+    this.settle();
   }
 
   advance(ms: number): void {

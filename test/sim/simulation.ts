@@ -5,7 +5,7 @@
  *
  * With `hasCrashes` the broker keeps its state in a journal that commits when chance says so, and dies at any moment.
  *
- *     node test/sim/simulation.ts --seeds 1000 --first 1            (a failure prints the seed of its run and the last steps)
+ *     node test/sim/simulation.ts --seeds 1000 --seed 1             (a failure prints the seed of its run and the last steps)
  *     node test/sim/simulation.ts --seeds 1000 --crashes
  *
  * A run is repeated exactly by its seed.
@@ -75,10 +75,14 @@ class Simulation {
   readonly #workers: readonly SimClient[];
   readonly #steps: string[] = [];
   readonly #queueHeadMax: number;
+  /** What is published to: in some runs so little that clients meet there all the time. */
+  readonly #topics: readonly string[];
+  readonly #clearingPercent: number;
   /** The journal fails at times, or falls behind. */
   readonly #hasTrouble: boolean;
   #messageCount = 0;
-  #isDiskSlow = false;
+  /** How often it commits. */
+  #diskMood: 'quick' | 'slow' | 'stands' = 'quick';
 
   constructor(seed: number, { hasCrashes = false, breakJournal }: SimulationOptions) {
     const chance = new Chance(seed);
@@ -86,6 +90,9 @@ class Simulation {
     const allowDuplicateMessages = chance.percent(60);
     const maxInflightMessages = chance.pick([1, 3, 20]);
     this.#queueHeadMax = chance.pick([2, 5, WHOLE_QUEUES]);
+    const isNarrow = chance.percent(40);
+    this.#topics = isNarrow ? [chance.pick(TOPICS), chance.pick(TOPICS)] : TOPICS;
+    this.#clearingPercent = isNarrow ? 60 : 30;
     const outboxHighBytes = chance.pick([200, 256 * 1024]);
     // Only where the broker never stops reading for another reason is it known what it leaves lying.
     this.#hasTrouble = outboxHighBytes > 200;
@@ -153,8 +160,8 @@ class Simulation {
       [80, ['looks', () => client.look(chance.between(1, 8))]],
       [10, ['subscribes', () => this.#subscribe(client)]],
       [4, ['unsubscribes', () => this.#unsubscribe(client)]],
-      [4, ['is cut', () => client.cut()]],
-      [1, ['disconnects', () => client.disconnect()]],
+      [client.isLasting ? 3 : 8, ['is cut', () => client.cut()]],
+      [client.isLasting ? 1 : 3, ['disconnects', () => client.disconnect()]],
       [client.mayBeTakenOver ? 1 : 0, ['connects anew', () => this.#connect(client)]],
       [2, ['takes no more', () => client.block(chance.below(200))]],
       [4, ['takes all', () => client.release()]],
@@ -185,10 +192,10 @@ class Simulation {
     const chance = this.#chance;
     this.#messageCount += 1;
     const retain = chance.percent(25);
-    const isClearing = retain && kind === 'message' && chance.percent(30);
+    const isClearing = retain && kind === 'message' && chance.percent(this.#clearingPercent);
     return {
       text: isClearing ? '' : `${kind} ${this.#messageCount} of ${client.clientId}`,
-      topic: chance.pick(chance.percent(25) ? WORK_TOPICS : TOPICS),
+      topic: chance.pick(chance.percent(25) ? WORK_TOPICS : this.#topics),
       publisher: client.clientId,
       qos: chance.pick([0, 1, 2] as const),
       retain,
@@ -227,9 +234,9 @@ class Simulation {
     if (journal === null) return;
     const chance = this.#chance;
     await this.#house.settleLater();
-    if (chance.percent(2)) this.#isDiskSlow = !this.#isDiskSlow;
+    if (chance.percent(2)) this.#diskMood = chance.pick(['quick', 'slow', 'stands'] as const);
     const trouble = this.#hasTrouble ? 4 : 0;
-    const often = this.#isDiskSlow ? 4 : 200;
+    const often = { quick: 200, slow: 4, stands: 0 }[this.#diskMood];
     const [name, act] = chance.weighted<readonly [name: string, act: () => void | Promise<void>]>([
       [500, ['', () => undefined]],
       [often, ['all is committed', () => journal.commit()]],
@@ -244,7 +251,7 @@ class Simulation {
       [trouble, ['the journal falls behind', () => journal.setBehind(true)]],
       [journal.isFailing ? 40 : 0, ['the disk works again', () => journal.setFailing(false)]],
       [journal.isBehind ? 40 : 0, ['the journal has caught up', () => journal.setBehind(false)]],
-      [4, ['the broker dies', () => this.#crash()]],
+      [{ quick: 2, slow: 6, stands: 12 }[this.#diskMood], ['the broker dies', () => this.#crash()]],
     ]);
     if (name !== '') this.#steps.push(name);
     await act();
@@ -357,14 +364,14 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       seeds: { type: 'string' },
-      first: { type: 'string' },
+      seed: { type: 'string' },
       steps: { type: 'string' },
       crashes: { type: 'boolean' },
     },
   });
   const { crashes: hasCrashes = false } = values;
   const seeds = Number(values.seeds ?? 300);
-  const first = Number(values.first ?? 1);
+  const first = Number(values.seed ?? 1);
   const steps = Number(values.steps ?? STEPS_PER_RUN);
   for (let seed = first; seed < first + seeds; seed += 1) await runSimulation(seed, { steps, hasCrashes });
   const kind = hasCrashes ? 'simulations with crashes' : 'simulations';

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { optionsFor, type PlainStore } from '../../src/modules/persistence/store/store.fixture.ts';
+import { opsOf, optionsFor, type PlainStore } from '../../src/modules/persistence/store/store.fixture.ts';
 import { Store } from '../../src/modules/persistence/store/store.ts';
 import { StoreRefusal } from '../../src/modules/persistence/store/store-faults.ts';
 import { Chance } from '../fixtures/chance.ts';
@@ -24,7 +24,7 @@ const FILE_LIMIT_BYTES = 3 * 1024 * 1024;
 const mounts: string[] = [];
 after(() => {
   for (const folder of mounts) {
-    spawnSync('umount', [folder]);
+    spawnSync('umount', ['--lazy', folder]);
     rmSync(folder, { recursive: true, force: true });
   }
 });
@@ -89,6 +89,26 @@ test('disk full: the commit waits, is told once, and is made when there is room 
   );
   house.close();
   assert.deepEqual(linesIn(folder), model.lines());
+});
+
+test('disk full because of the log alone: it is moved into the file, and the commit made, with no room gained', (context) => {
+  const folder = mountSmall();
+  if (folder === null) return context.skip('no file system can be mounted here');
+  const house = new StoreHouse();
+  house.open(folder);
+  const body = new Uint8Array(200_000);
+  let failures = 0;
+  for (let count = 0; count < 100; count += 1) {
+    const ops = opsOf((writer) => writer.retained(Uint8Array.of(65), body.fill(count)));
+    // The file gets the pages that it needs; from then on only the log grows.
+    if (count === 2) house.tell({ kind: 'tidy' });
+    if (house.tell({ kind: 'commit', ops })[0]?.kind !== 'failing') continue;
+    failures += 1;
+    assert.equal(house.wait().at(-1)?.kind, 'committed', 'at the first attempt after it');
+  }
+  assert.ok(failures > 0, 'the log had filled the disk');
+  house.close();
+  assert.match(linesIn(folder)[0] ?? '', /^retained A c+$/);
 });
 
 test('disk full: what was committed before survives that it ends in the middle', (context) => {

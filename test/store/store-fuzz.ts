@@ -3,7 +3,7 @@
  *
  *  - the store opens in the end, set aside or not, and takes commits;
  *  - nothing is told that was never stored;
- *  - what is missing was said to be: by a note, by a load that failed, or as lost rows.
+ *  - what is missing was said to be: by a note, by a load that failed, or as lost rows (but see MISPLACING).
  *
  *     node test/store/store-fuzz.ts --count 10000 --seed 1     (a failure prints the seed of its run)
  */
@@ -64,8 +64,10 @@ export function makeFuzzBase(seed: number, inLog: number): FuzzBase {
   }
 }
 
-/** Ways to spoil the store's file. */
-const SPOILERS: readonly (readonly [weight: number, spoil: (file: Buffer, chance: Chance) => Buffer])[] = [
+type Spoil = (file: Buffer, chance: Chance) => Buffer;
+
+/** Ways to spoil a file. */
+const SPOILERS: readonly (readonly [weight: number, spoil: Spoil])[] = [
   [40, (file, chance) => flip(file, 1, chance)],
   [15, (file, chance) => flip(file, chance.between(2, 50), chance)],
   // Headers of pages and their lists of cells: every kind of page is spoilt where it hurts most.
@@ -80,6 +82,12 @@ const SPOILERS: readonly (readonly [weight: number, spoil: (file: Buffer, chance
   [1, (file, chance) => Buffer.concat([file, chance.bytes(chance.below(10_000))])],
 ];
 
+/**
+ * A page that is right in itself in the place of another may hide rows (an empty root has nothing to check), and no format
+ * of SQLite tells: such a store must still open, and tell nothing that was never stored.
+ */
+const MISPLACING: ReadonlySet<Spoil> = new Set([swapPages, copyPage]);
+
 /** Damages a store by `seed`, and goes through what a broker does with it. @returns what became of it */
 export function runFuzz(base: FuzzBase, seed: number): 'untouched' | 'noticed' {
   const folder = mkdtempSync(join(tmpdir(), 'zanzara-fuzz-'));
@@ -91,7 +99,7 @@ export function runFuzz(base: FuzzBase, seed: number): 'untouched' | 'noticed' {
     const log = isLog ? spoil(Buffer.from(base.log), chance) : base.log;
     writeFileSync(join(folder, 'zanzara.db'), file);
     if (log.length > 0) writeFileSync(join(folder, 'zanzara.db-wal'), log);
-    return judge(base, new FuzzBroker(folder).run(), isLog);
+    return judge(base, new FuzzBroker(folder).run(), { isLog, isMisplaced: MISPLACING.has(spoil) });
   } catch (error) {
     throw new Error(`seed ${seed} failed: ${error instanceof Error ? error.stack : String(error)}`);
   } finally {
@@ -99,7 +107,11 @@ export function runFuzz(base: FuzzBase, seed: number): 'untouched' | 'noticed' {
   }
 }
 
-function judge(base: FuzzBase, { lines, isNoticed }: FuzzResult, isLog: boolean): 'untouched' | 'noticed' {
+function judge(
+  base: FuzzBase,
+  { lines, isNoticed }: FuzzResult,
+  { isLog, isMisplaced }: { readonly isLog: boolean; readonly isMisplaced: boolean },
+): 'untouched' | 'noticed' {
   for (const line of lines) assert.ok(base.everStored.has(line), `never stored: ${line.slice(0, 200)}`);
   if (isNoticed) return 'noticed';
   // Of a damaged log the commits before the damage are there, whole: so it is after a power cut, too.
@@ -107,7 +119,7 @@ function judge(base: FuzzBase, { lines, isNoticed }: FuzzResult, isLog: boolean)
   const isWhole = allowed.some(
     (state) => state.length === lines.length && state.every((line, at) => line === lines[at]),
   );
-  assert.ok(isWhole, `${lines.length} lines, and nobody noticed that they are not what was stored`);
+  assert.ok(isWhole || isMisplaced, `${lines.length} lines, and nobody noticed that they are not what was stored`);
   return 'untouched';
 }
 

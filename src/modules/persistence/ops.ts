@@ -279,46 +279,64 @@ class OpReader {
     const kind = this.#u8();
     switch (kind) {
       case Kind.Session:
-        return visitor.session(this.#u32(), this.#blob());
+        visitor.session(this.#u32(), this.#blob());
+        return;
       case Kind.SessionRemoved:
-        return visitor.sessionRemoved(this.#u32());
+        visitor.sessionRemoved(this.#u32());
+        return;
       case Kind.Subscribed:
-        return visitor.subscribed(this.#u32(), this.#blob(), this.#blob());
+        visitor.subscribed(this.#u32(), this.#blob(), this.#blob());
+        return;
       case Kind.Unsubscribed:
-        return visitor.unsubscribed(this.#u32(), this.#blob());
+        visitor.unsubscribed(this.#u32(), this.#blob());
+        return;
       case Kind.Queued:
-        return visitor.queued(this.#place(), this.#blob());
+        visitor.queued(this.#place(), this.#blob());
+        return;
       case Kind.Message:
-        return visitor.message(this.#f64(), this.#blob());
+        visitor.message(this.#f64(), this.#blob());
+        return;
       case Kind.QueuedShared:
-        return visitor.queuedShared(this.#place(), this.#f64(), this.#blob());
+        visitor.queuedShared(this.#place(), this.#f64(), this.#blob());
+        return;
       case Kind.Moved:
-        return visitor.moved(this.#u32(), this.#f64(), this.#state(), this.#u16());
+        visitor.moved(this.#u32(), this.#f64(), this.#state(), this.#u16());
+        return;
       case Kind.Done:
-        return visitor.done(this.#u32(), this.#f64());
+        visitor.done(this.#u32(), this.#f64());
+        return;
       default:
-        return this.#tellRare(kind, visitor);
+        this.#tellRare(kind, visitor);
+        return;
     }
   }
 
   #tellRare(kind: number, visitor: OpVisitor): void {
     switch (kind) {
       case Kind.Received:
-        return visitor.received(this.#u32(), this.#u16());
+        visitor.received(this.#u32(), this.#u16());
+        return;
       case Kind.ReceivedDone:
-        return visitor.receivedDone(this.#u32(), this.#u16());
+        visitor.receivedDone(this.#u32(), this.#u16());
+        return;
       case Kind.Retained:
-        return visitor.retained(this.#blob(), this.#blob());
+        visitor.retained(this.#blob(), this.#blob());
+        return;
       case Kind.RetainedRemoved:
-        return visitor.retainedRemoved(this.#blob());
+        visitor.retainedRemoved(this.#blob());
+        return;
       case Kind.Will:
-        return visitor.will(this.#blob(), this.#blob());
+        visitor.will(this.#blob(), this.#blob());
+        return;
       case Kind.WillRemoved:
-        return visitor.willRemoved(this.#blob());
+        visitor.willRemoved(this.#blob());
+        return;
       case Kind.Time:
-        return visitor.time(this.#f64(), this.#f64());
+        visitor.time(this.#f64(), this.#f64());
+        return;
       case Kind.Tail:
-        return visitor.tail(this.#u32(), this.#f64(), this.#f64(), this.#f64(), this.#f64());
+        visitor.tail(this.#u32(), this.#f64(), this.#f64(), this.#f64(), this.#f64());
+        return;
       default:
         throw new TypeError(`there is no operation of kind ${kind}`);
     }

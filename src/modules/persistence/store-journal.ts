@@ -238,7 +238,7 @@ export class StoreJournal implements Journal {
 
   /** Ships what is to leave now, sees what is safe, and tells. */
   #proceed(): void {
-    if (this.#closing === null && this.#groups.isEmpty) {
+    if (this.#closing === null && !this.#isLoading && this.#groups.isEmpty) {
       if (this.#mustShip()) this.#ship();
       else if (this.#batch.awaitedCount === 0) this.#durable = this.#lastTicket;
     }
@@ -286,6 +286,11 @@ export class StoreJournal implements Journal {
       this.#isDue = true;
       this.#proceed();
     });
+  }
+
+  /** Nothing may be stored before everything is loaded, nor when that has failed. */
+  get #isLoading(): boolean {
+    return this.#load !== null && this.#load.counts === null;
   }
 
   get #unsyncedBytes(): number {
@@ -391,8 +396,8 @@ export class StoreJournal implements Journal {
   readQueue(clientId: string, after: number, limit: number): Promise<readonly QueueRow[]> {
     const session = this.#sessions.find(clientId);
     if (session === undefined) return Promise.resolve([]);
-    const { lost } = this.#health;
-    if (lost !== null) return Promise.reject(lost);
+    const { failure } = this.#health;
+    if (failure !== null) return Promise.reject(new Error(failure));
     if (this.#closing !== null) return Promise.reject(new Error('the store is closed'));
     // What is pending may be what is asked for.
     if (!this.#batch.isEmpty) this.#ship();
@@ -436,6 +441,7 @@ export class StoreJournal implements Journal {
     const { failure } = this.#health;
     if (failure !== null) return Promise.resolve(failure);
     if (this.#closing !== null) return Promise.resolve('the store is closed');
+    if (this.#isLoading) return Promise.resolve('the store is being loaded');
     this.#isDue = true;
     this.#ship();
     const tidied = new Promise<string | null>((resolve) => this.#tidies.push(resolve));
@@ -456,7 +462,7 @@ export class StoreJournal implements Journal {
     const isLost = this.#health.lost !== null;
     if (!isLost) {
       this.#isDue = true;
-      if (this.#load?.hasFailed !== true) this.#ship(true);
+      if (!this.#isLoading) this.#ship(true);
       const closed = new Promise<void>((resolve) => {
         this.#onClosed = resolve;
       });

@@ -119,6 +119,37 @@ for (const { name, chunk, words } of wrong) {
   });
 }
 
+test('nothing is stored while it is loaded', async () => {
+  const { journal, store, turn, clock, loading } = await beginLoading({ chunks: [(ops) => session(ops, 1, 'a')] });
+  clock.jumpWall(3_600_000);
+  clock.advance(60_000);
+  journal.setMode({ kind: 'relaxed', windowMs: 10, changesMax: null });
+  assert.equal(await journal.save(), 'the store is being loaded');
+  assert.deepEqual(
+    store.waiting.map(({ kind }) => kind),
+    ['load'],
+  );
+  for (let step = 0; step < 2; step += 1) {
+    store.release();
+    turn.end();
+  }
+  await loading;
+  const saving = journal.save();
+  store.release();
+  assert.equal(await saving, null);
+  assert.deepEqual(store.commits, [['time']]);
+});
+
+test('an end in the middle of it stores nothing', async () => {
+  const { journal, store, loading } = await beginLoading({ chunks: [(ops) => session(ops, 1, 'a')] });
+  const failure = assert.rejects(loading, /broken off/);
+  const closing = journal.close();
+  store.release();
+  await closing;
+  await failure;
+  assert.deepEqual(store.commits, []);
+});
+
 test('what the store says of damage is handed on', async () => {
   const { store, loading } = await beginLoading({});
   const failure = assert.rejects(loading, { name: 'StoreFailure', isSetAside: true, lines: ['it is damaged'] });

@@ -48,12 +48,7 @@ export class StoreLoad {
     port.post({ kind: 'load', headMax });
   }
 
-  /** It has ended, and not well: what is stored is not to be touched. */
-  get hasFailed(): boolean {
-    return this.#isEnded && this.#counts === null;
-  }
-
-  /** Null before it has ended. */
+  /** Null before it has ended well. */
   get counts(): StoreCounts | null {
     return this.#counts;
   }

@@ -87,6 +87,16 @@ test('a read that fails rejects, and the next one may do well', async () => {
   assert.equal((await reading).length, 1);
 });
 
+test('while the store fails there is nothing to be had, and nothing is posted', async () => {
+  const scene = await openSceneWithSession();
+  queue(scene, 1);
+  scene.turn.end();
+  scene.store.fail('the disk is full');
+  queue(scene, 2);
+  await assert.rejects(scene.journal.readQueue('a', 0, 5), /the disk is full/);
+  assert.equal(scene.store.waiting.length, 1);
+});
+
 test('bytes that are no operations reject', async () => {
   const scene = await openSceneWithSession();
   const failing = assert.rejects(scene.journal.readQueue('a', 0, 5), /no operation of kind 99/);

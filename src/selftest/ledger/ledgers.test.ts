@@ -117,6 +117,17 @@ describe('messages', () => {
     assert.deepEqual(story.kinds, ['disorder']);
   });
 
+  it('of a shared subscription all must come, once and in any order', () => {
+    const story = new Story();
+    const { messages } = story.ledgers;
+    messages.addReceiver('team', 2, false);
+    story.send(TOPIC, 3);
+    story.receive(TOPIC, 1, 2, 3);
+    for (const number of [3, 1, 3]) messages.received('team', { topic: TOPIC, number, qos: 2 });
+    messages.settle();
+    assert.deepEqual(story.kinds, ['twice', 'lost']);
+  });
+
   it('one with another QoS is found', () => {
     const story = new Story();
     story.send(TOPIC, 1);

@@ -48,6 +48,7 @@ interface Receiver {
   readonly name: string;
   /** The QoS of its subscription. */
   readonly qos: Qos;
+  readonly isOrdered: boolean;
   readonly byTopic: Map<string, Arrivals>;
 }
 
@@ -79,9 +80,9 @@ export class MessageLedger {
     this.#streams.set(name.topic, { ...name, lastSent: 0, settled: 0, open: new Map() });
   }
 
-  /** From now on it is owed all that is sent. */
-  addReceiver(name: string, qos: Qos): void {
-    this.#receivers.set(name, { name, qos, byTopic: new Map() });
+  /** From now on it is owed all that is sent. The members of a shared subscription are one receiver, without an order. */
+  addReceiver(name: string, qos: Qos, isOrdered = true): void {
+    this.#receivers.set(name, { name, qos, isOrdered, byTopic: new Map() });
   }
 
   /** Deliveries that are owed and have not come. */
@@ -146,7 +147,7 @@ export class MessageLedger {
         this.#report('twice', `${receiver.name} received ${textOf(message)} again; ${this.#stateText(stream, number)}`);
       return;
     }
-    if (number < arrivals.highest) {
+    if (receiver.isOrdered && number < arrivals.highest) {
       this.#report('disorder', `${receiver.name} received ${textOf(message)} after number ${arrivals.highest}`);
     }
     arrivals.highest = Math.max(arrivals.highest, number);

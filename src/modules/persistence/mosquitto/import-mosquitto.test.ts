@@ -154,6 +154,19 @@ test('import: a clock fifty years off ends nothing early', async (t) => {
   }
 });
 
+test('import: a user name that Mosquitto 2.0 wrote for a client that has none', (t) => {
+  const memory = `ann\0${'m'.repeat(764)}`;
+  const names = ['ann', memory, 'ann', memory, 'bob', 'ann', ''];
+  const file = new HandFile(6);
+  for (const [index, userName] of names.entries()) file.client({ clientId: `c${index}`, userName });
+  const { lines, told } = importedLines(written(t, file), NOW);
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('session')).map((line) => line.split(' ')[3]),
+    ['ann', 'null', 'null', 'null', 'bob', 'ann', 'null'],
+  );
+  assert.match(told.notes[1]?.text ?? '', /^Warning: 1 sessions stand in .* with the user name of another client/);
+});
+
 test('import: what cannot be carried over is counted', (t) => {
   const badText = Uint8Array.of(0x74, 0xff);
   const file = new HandFile(6)

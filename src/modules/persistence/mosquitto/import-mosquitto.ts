@@ -212,12 +212,17 @@ class Import {
       `Imported ${file} (${this.#source.description}): ${sessions} sessions, ${subscriptions} subscriptions, ` +
       `${rows} messages queued or in flight, ${retained} retained messages, ${wills} wills. The file is left as it is.`;
     const left = `Warning: Not imported from ${file}: ${leftWords}.`;
+    const { doubtfulCount } = this.#sessions;
+    const doubt =
+      `Warning: ${doubtfulCount} sessions stand in ${file} with the user name of another client, by a fault of ` +
+      'Mosquitto 2.0, or have the same one. They are taken to have none.';
     const clock =
       'Warning: The clock of this machine is implausible, so it is not known how long ago ' +
       `${file} was written: no time is counted, and what expires does so later than it should.`;
     return [
       { level: 'notice', text: found },
       ...(leftWords === '' ? [] : [{ level: 'warning' as const, text: left }]),
+      ...(doubtfulCount === 0 ? [] : [{ level: 'warning' as const, text: doubt }]),
       ...(isPlausible(this.#options) ? [] : [{ level: 'warning' as const, text: clock }]),
     ];
   }

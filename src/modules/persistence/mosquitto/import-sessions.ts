@@ -62,6 +62,10 @@ export class ImportSessions {
   readonly rows = new Map<StoreId, PlannedRow[]>();
   readonly unreleased: UnreleasedMessage[] = [];
   subscriptionCount = 0;
+  /** Clients of which it is not certain whether they have a user name; they are taken to have none. */
+  doubtfulCount = 0;
+  /** The user name that stands where none should. */
+  #leakedName: string | null = null;
   readonly #output: ImportOutput;
   /** The time of day at which the store's clock shows 0. */
   readonly #nowMs: number;
@@ -95,8 +99,8 @@ export class ImportSessions {
 
   #takeClient(client: MosquittoClient, willOwners: ReadonlySet<string | null>): void {
     const clientId = plainText(client.clientId);
-    const userName = client.userName === null ? null : plainText(client.userName);
-    if (clientId === null || (client.userName !== null && userName === null)) {
+    const userName = this.#userNameOf(client);
+    if (clientId === null || userName === undefined) {
       this.#output.leave('clients whose names cannot be read');
       return;
     }
@@ -121,6 +125,28 @@ export class ImportSessions {
       return;
     }
     this.#begin(fields);
+  }
+
+  /**
+   * Mosquitto 2.0 writes a client without a user name that comes behind one with a name as if it had that one, in every
+   * second case followed by foreign memory. Where there is such memory the client has no name; a client behind it that has
+   * the same name may have it or not. @returns undefined: it cannot be read
+   */
+  #userNameOf({ userName }: MosquittoClient): string | null | undefined {
+    if (userName === null) return null;
+    const end = userName.indexOf(0);
+    const name = plainText(end === -1 ? userName : userName.subarray(0, end));
+    if (name === null) return undefined;
+    if (end !== -1) {
+      this.#leakedName = name;
+      return null;
+    }
+    if (name !== this.#leakedName) {
+      this.#leakedName = null;
+      return name;
+    }
+    this.doubtfulCount += 1;
+    return null;
   }
 
   #begin(fields: StoredSessionFields): void {

@@ -1,0 +1,240 @@
+/** `zanzara backup`, `restore`, `export` and `import` as a user runs them, on a broker that runs and on one that does not. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type TestContext, test } from 'node:test';
+import { runBackup } from '../../src/cli/backup.ts';
+import { runExport } from '../../src/cli/export.ts';
+import { runImport } from '../../src/cli/import.ts';
+import { runRestore } from '../../src/cli/restore.ts';
+import { HandFile, oneOfEverything } from '../../src/modules/persistence/mosquitto/mosquitto-files.fixture.ts';
+import { setVersion } from '../../src/modules/persistence/store/store-database.ts';
+import { FakeIo } from '../fixtures/fake-io.ts';
+import { configFile, runToEnd, startOnFreePort } from './broker-process.ts';
+
+const EXIT_USAGE = 3;
+const ONE_OF_EVERYTHING = '2 sessions, 1 subscriptions, 2 messages queued or in flight, 1 retained messages, 0 wills';
+
+/** A folder for the data of a broker, and one for what the tools write. */
+function foldersFor(context: TestContext): { readonly data: string; readonly out: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'zanzara-store-'));
+  context.after(() => rmSync(folder, { recursive: true }));
+  const out = mkdtempSync(join(folder, 'out-'));
+  return { data: join(folder, 'data'), out };
+}
+
+type Run = (...args: readonly string[]) => Promise<{ code: number | null; stdout: string; stderr: string }>;
+
+/** Runs a command line as a process of its own. */
+function programOf(context: TestContext): Run {
+  return async (...args) => {
+    const { code, stdout, stderr } = await runToEnd(context, args);
+    return { code, stdout, stderr };
+  };
+}
+
+const TOOLS = { import: runImport, export: runExport, backup: runBackup, restore: runRestore };
+type Tool = keyof typeof TOOLS;
+
+/** Runs one of the tools inside of this process, which is quicker. */
+async function run(tool: Tool, ...args: readonly string[]): ReturnType<Run> {
+  const io = new FakeIo();
+  const code = await TOOLS[tool](args, io);
+  return { code, stdout: io.out, stderr: io.errors };
+}
+
+/** Runs a tool that must succeed. @returns what it said */
+async function done(tool: Tool, ...args: readonly string[]): Promise<string> {
+  return succeeded(await run(tool, ...args));
+}
+
+function succeeded({ code, stdout, stderr }: Awaited<ReturnType<Run>>): string {
+  assert.equal(code, 0, stderr);
+  return stdout;
+}
+
+/** Runs a tool that must fail. @returns what it said */
+async function failed(tool: Tool, ...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(tool, ...args);
+  assert.equal(code, 1, stdout);
+  return stderr;
+}
+
+async function startBroker(context: TestContext, data: string) {
+  const config = configFile(
+    context,
+    `user root\nallow_anonymous true\npersistence true\npersistence_location ${data}\n`,
+  );
+  return await startOnFreePort(context, (port) => ['-c', config, '-p', String(port)]);
+}
+
+/** A store with one of everything, made by `zanzara import`. */
+async function importedInto(data: string, out: string): Promise<string> {
+  const file = join(out, 'mosquitto.db');
+  writeFileSync(file, oneOfEverything(6));
+  return await done('import', file, data);
+}
+
+test('a running broker: backed up, written on, restored at its next start', { timeout: 60_000 }, async (t) => {
+  const { data, out } = foldersFor(t);
+  const [backup, exported] = [join(out, 'backup'), join(out, 'mosquitto.db')];
+  const program = programOf(t);
+  const zanzara = async (...args: readonly string[]) => succeeded(await program(...args));
+  const first = await startBroker(t, data);
+  const at = ['-p', String(first.port), '-h', '127.0.0.1'];
+  await zanzara('sub', ...at, '-i', 'keeper', '-c', '-q', '1', '-t', 'd/#', '-E');
+  await zanzara('pub', ...at, '-q', '1', '-t', 'd/1', '-m', 'before', '-r');
+  const said = await zanzara('backup', data, backup);
+  assert.match(said, /: 1 sessions, 1 subscriptions, 1 messages queued or in flight, 1 retained messages, 0 wills\.\n/);
+  assert.match(said, /read back/);
+  assert.equal(statSync(backup).mode & 0o777, 0o600);
+  await zanzara('pub', ...at, '-q', '1', '-t', 'd/2', '-m', 'after');
+  assert.match(await zanzara('export', data, exported), /1 sessions, 1 subscriptions, 2 messages queued/);
+  const refused = await program('import', '--force', exported, data);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /A broker runs on .*Stop it first/);
+  assert.match(await zanzara('restore', backup, data), /takes the store at its next start/);
+  assert.deepEqual(readdirSync(out).sort(), ['backup', 'mosquitto.db'], 'nothing else was left');
+  await first.broker.stop('SIGTERM');
+
+  const second = await startBroker(t, data);
+  assert.match(second.broker.stderr, /staged restore/);
+  const again = ['-p', String(second.port), '-h', '127.0.0.1'];
+  // What came after the backup is not there: one message, and then the one that comes now.
+  await zanzara('pub', ...again, '-q', '1', '-t', 'd/3', '-m', 'new');
+  const session = ['-i', 'keeper', '-c', '-q', '1', '-t', 'd/#', '-C', '2', '-W', '20', '-R'];
+  assert.equal(await zanzara('sub', ...again, ...session), 'before\nnew\n');
+  await second.broker.stop('SIGTERM');
+  assert.ok(readdirSync(data).some((name) => name.startsWith('zanzara.db.replaced-')));
+});
+
+test('a folder without a broker: import, backup, restore, export', { timeout: 60_000 }, async (t) => {
+  const { data, out } = foldersFor(t);
+  const said = await importedInto(data, out);
+  assert.match(said, new RegExp(`It was read back: ${ONE_OF_EVERYTHING}\\.`));
+  assert.deepEqual(readdirSync(data).sort(), ['zanzara.db', 'zanzara.lock']);
+  const backup = join(out, 'backup');
+  assert.match(await done('backup', data, backup), new RegExp(ONE_OF_EVERYTHING));
+  const elsewhere = `${data}-2`;
+  assert.match(await done('restore', backup, elsewhere), new RegExp(`is whole: ${ONE_OF_EVERYTHING}`));
+  const exported = join(out, 'exported.db');
+  const told = await done('export', elsewhere, exported);
+  assert.match(told, /packet ids of 1 QoS 2 messages/);
+  assert.match(await done('import', '--dry-run', exported, `${data}-3`), new RegExp(ONE_OF_EVERYTHING));
+  assert.ok(!readdirSync(join(data, '..')).includes('data-3'), 'a dry run writes nothing');
+});
+
+test('a store that is there is not lost', { timeout: 60_000 }, async (t) => {
+  const { data, out } = foldersFor(t);
+  await importedInto(data, out);
+  const file = join(out, 'mosquitto.db');
+  const before = readFileSync(join(data, 'zanzara.db'));
+  assert.match(await failed('import', file, data), /has a store already\. --force/);
+  assert.ok(readFileSync(join(data, 'zanzara.db')).equals(before));
+  writeFileSync(file, new HandFile(6).client({ clientId: 'another' }).bytes);
+  assert.match(await done('import', '--force', file, data), /The store before is kept as /);
+  const kept = readdirSync(data).find((name) => name.startsWith('zanzara.db.replaced-'));
+  assert.ok(kept !== undefined && readFileSync(join(data, kept)).equals(before));
+  // And back.
+  assert.match(await done('restore', join(data, kept), data), new RegExp(ONE_OF_EVERYTHING));
+});
+
+test('a file is replaced only when asked to', { timeout: 60_000 }, async (t) => {
+  const { data, out } = foldersFor(t);
+  await importedInto(data, out);
+  const file = join(out, 'there');
+  for (const tool of ['backup', 'export'] as const) {
+    writeFileSync(file, 'precious');
+    assert.match(await failed(tool, data, file), /is there already\. --force replaces it/);
+    assert.equal(readFileSync(file, 'utf8'), 'precious');
+    await done(tool, '--force', data, file);
+    assert.notEqual(readFileSync(file, 'utf8'), 'precious');
+    assert.match(await failed(tool, '--force', data, join(data, 'zanzara.db')), /a name that the store itself uses/);
+    assert.match(await failed(tool, '--force', data, out), /is not a file/);
+    assert.match(await failed(tool, data, join(out, 'no', 'file')), /The folder .* is not there\. Make it first/);
+  }
+});
+
+test('what is damaged or foreign is refused, and nothing is changed', { timeout: 60_000 }, async (t) => {
+  const { data, out } = foldersFor(t);
+  await importedInto(data, out);
+  const backup = join(out, 'backup');
+  await done('backup', data, backup);
+  const good = readFileSync(backup);
+  const state = () => readdirSync(data).sort().join();
+  const before = state();
+  const cases: readonly [string, Uint8Array, RegExp][] = [
+    ['foreign', Buffer.from('nothing of this kind'), /is not a store of Zanzara: it is not a database/],
+    ['empty', new Uint8Array(0), /empty/],
+    ['cut off', good.subarray(0, good.length - 5000), /damaged/],
+    ['a flipped bit in a body', flipped(good), /damaged: the checksum/],
+  ];
+  for (const [name, bytes, expected] of cases) {
+    const file = join(out, 'damaged');
+    writeFileSync(file, bytes);
+    assert.match(await failed('restore', file, data), expected, name);
+    assert.equal(state(), before, name);
+  }
+  writeFileSync(join(data, 'zanzara.db'), flipped(good));
+  assert.match(await failed('backup', '--force', data, backup), /damaged: the checksum/);
+  assert.ok(readFileSync(backup).equals(good), 'the good backup is still there');
+  assert.match(await failed('export', data, join(out, 'x.db')), /damaged: the checksum/);
+  const cut = join(out, 'cut.db');
+  writeFileSync(cut, oneOfEverything(6).subarray(0, 100));
+  assert.match(await failed('import', '--force', cut, data), /^Error: at byte \d+: expected a chunk of /);
+  assert.match(await failed('import', '--dry-run', join(out, 'none'), data), /none is not there/);
+  assert.match(await failed('backup', join(out, 'none'), join(out, 'y')), /The folder .* is not there/);
+  assert.match(await failed('backup', out, join(out, 'y')), /There is no store: .* not there, or empty/);
+});
+
+/** A store in which one bit of a message's text is another one. */
+function flipped(store: Uint8Array): Uint8Array {
+  const copy = Buffer.from(store);
+  const at = copy.indexOf('second');
+  assert.ok(at > 0);
+  copy[at] = 0x53;
+  return copy;
+}
+
+test('what a newer program wrote is not restored', { timeout: 60_000 }, async (t) => {
+  const { data, out } = foldersFor(t);
+  await importedInto(data, out);
+  const backup = join(out, 'backup');
+  await done('backup', data, backup);
+  const database = new DatabaseSync(backup);
+  setVersion(database, 99);
+  database.close();
+  assert.match(
+    await failed('restore', backup, `${data}-2`),
+    /backup cannot be used\. .* written by a newer Zanzara \(schema 99,/,
+  );
+});
+
+const OPERANDS = [
+  ['import', 'FILE', 'FOLDER'],
+  ['export', 'FOLDER', 'FILE'],
+  ['backup', 'FOLDER', 'FILE'],
+  ['restore', 'FILE', 'FOLDER'],
+] as const;
+
+test('command lines', async () => {
+  for (const [tool, first, second] of OPERANDS) {
+    const help = await run(tool, '--help');
+    assert.equal(help.code, 0);
+    assert.match(help.stdout, new RegExp(`^Usage: zanzara ${tool} .*${first} ${second}\n`));
+    const wrong: readonly [readonly string[], string][] = [
+      [[], `${first} is missing`],
+      [['a'], `${second} is missing`],
+      [['a', 'b', 'c'], `'c' is one too many`],
+      [['--what', 'a', 'b'], `Unknown option '--what'`],
+    ];
+    for (const [args, message] of wrong) {
+      const { code, stderr } = await run(tool, ...args);
+      assert.equal(code, EXIT_USAGE);
+      assert.ok(stderr.startsWith(`Error: ${message}`), stderr);
+      assert.match(stderr, new RegExp(`Use 'zanzara ${tool} --help'`));
+    }
+  }
+});
