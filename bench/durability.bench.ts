@@ -65,7 +65,9 @@ async function main(): Promise<void> {
   };
   const bench = prepare(lengths);
   const machine = describeMachine();
-  const head = `${machine.processor}, ${machine.cores} cores, ${machine.memoryGb} GB; Linux ${machine.kernel}; Node ${machine.node}; ${values.quick ? 'quick form' : `medians of ${lengths.rounds} rounds`}`;
+  const form = values.quick ? 'quick form; ' : '';
+  const counted = `${form}rate, single, quiet: rounds ${lengths.rounds} (medians); all other rows: one run each`;
+  const head = `${machine.processor}, ${machine.cores} cores, ${machine.memoryGb} GB; Linux ${machine.kernel}; Node ${machine.node}\n${counted}`;
   console.log(head);
   const measured: Measured[] = [];
   for (const row of rows) measured.push(await measureRow(bench, row));

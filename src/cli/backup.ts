@@ -1,19 +1,5 @@
 /** `zanzara backup`: a copy of a store, of a running broker's too, that was read back before it is called one. */
-import { chmodSync, renameSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { STORE_NAME, sizeOf } from '../modules/persistence/store/store-files.ts';
-import {
-  copyStore,
-  openChecked,
-  requireAlone,
-  requireFreeTarget,
-  requireSame,
-  runStoreCommand,
-  type StoreCommand,
-  syncInto,
-  withWorkFolder,
-  wordsOf,
-} from './backup-tool.ts';
+import { runStoreCommand, type StoreCommand } from './backup-tool.ts';
 import type { ToolIo } from './tool-io.ts';
 
 const COMMAND: StoreCommand = {
@@ -36,21 +22,7 @@ Exit codes: 0 done, 1 it could not be done and FILE is as it was, 3 the argument
 
 /** Runs `zanzara backup`. @returns the exit code */
 export async function runBackup(argv: readonly string[], io: Pick<ToolIo, 'stdout' | 'stderr'>): Promise<number> {
-  return await runStoreCommand(COMMAND, argv, io, async ({ first: folder, second: file, options }, say) => {
-    requireFreeTarget(file, folder, options.has('--force'));
-    await withWorkFolder(dirname(resolve(file)), async (work) => {
-      const expected = await copyStore(folder, work);
-      const { store, counts } = openChecked(work, 'The copy');
-      store.close();
-      if (expected !== null) requireSame(counts, expected, 'The copy');
-      const copy = join(work, STORE_NAME);
-      requireAlone(copy);
-      chmodSync(copy, 0o600);
-      syncInto(copy);
-      renameSync(copy, file);
-      syncInto(file);
-      say(`Backup of ${folder} written to ${file}, ${sizeOf(file)} bytes: ${wordsOf(counts)}.`);
-      say('It was read back: every row is there and whole.');
-    });
+  return await runStoreCommand(COMMAND, argv, io, async ({ first, second, options }, tools, say) => {
+    await tools.backupStore({ folder: first, file: second, isForced: options.has('--force') }, say);
   });
 }

@@ -8,7 +8,7 @@ import { parseBrokerArguments } from './broker-arguments.ts';
 const BAD_ARGUMENTS = 3;
 
 const USAGE = `Usage: zanzara [-c FILE] [-p PORT] [-v] [-q] [--test-config]
-       zanzara pub | sub | selftest [options]
+       zanzara pub | sub | import | export | backup | restore | selftest [options]
 
  -c, --config-file FILE   Read the configuration (the syntax of mosquitto.conf) from FILE.
  -d, --daemon             Run in the background. Comes back when the broker runs, or could not start.
@@ -30,6 +30,8 @@ const USAGE = `Usage: zanzara [-c FILE] [-p PORT] [-v] [-q] [--test-config]
 
  zanzara pub              Publish messages: see zanzara pub --help
  zanzara sub              Subscribe and print messages: see zanzara sub --help
+ zanzara import           Begin a store with what a Mosquitto left; export writes a mosquitto.db to go back
+ zanzara backup           Copy the store of a broker, which may run, and verify the copy; restore puts it back
  zanzara selftest         Kill a broker here over and over, and account for what it had acknowledged
 
 Without -c it listens on 127.0.0.1 and ::1, port 1883, and needs no password.

@@ -1,16 +1,5 @@
 /** `zanzara export`: a mosquitto.db of what a store holds, to go back to Mosquitto with. */
-import { renameSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { writeMosquittoDb } from '../modules/persistence/mosquitto/write-mosquitto-db.ts';
-import {
-  copyStore,
-  openChecked,
-  requireFreeTarget,
-  runStoreCommand,
-  type StoreCommand,
-  syncInto,
-  withWorkFolder,
-} from './backup-tool.ts';
+import { runStoreCommand, type StoreCommand } from './backup-tool.ts';
 import type { ToolIo } from './tool-io.ts';
 
 const COMMAND: StoreCommand = {
@@ -37,27 +26,7 @@ Exit codes: 0 done, 1 it could not be done and FILE is as it was, 3 the argument
 
 /** Runs `zanzara export`. @returns the exit code */
 export async function runExport(argv: readonly string[], io: Pick<ToolIo, 'stdout' | 'stderr'>): Promise<number> {
-  return await runStoreCommand(COMMAND, argv, io, async ({ first: folder, second: file, options }, say) => {
-    requireFreeTarget(file, folder, options.has('--force'));
-    await withWorkFolder(dirname(resolve(file)), async (work) => {
-      await copyStore(folder, work);
-      const { store, opened } = openChecked(work, 'The store');
-      const written = join(work, 'mosquitto.db');
-      try {
-        const pieces = store.load(Number.POSITIVE_INFINITY);
-        const counts = writeMosquittoDb({ file: written, pieces, time: opened.time, wallMs: Date.now() });
-        renameSync(written, file);
-        syncInto(file);
-        const { sessions, subscriptions, rows, retained, leftWills, leftReceived } = counts;
-        say(
-          `Exported ${folder} to ${file} (mosquitto.db, format 6): ${sessions} sessions, ${subscriptions} subscriptions, ` +
-            `${rows} messages queued or in flight, ${retained} retained messages.`,
-        );
-        if (leftWills > 0) say(`Not exported, the format has no place for them: ${leftWills} wills.`);
-        if (leftReceived > 0) say(`Not exported: packet ids of ${leftReceived} QoS 2 messages that wait for PUBREL.`);
-      } finally {
-        store.close();
-      }
-    });
+  return await runStoreCommand(COMMAND, argv, io, async ({ first, second, options }, tools, say) => {
+    await tools.exportStore({ folder: first, file: second, isForced: options.has('--force') }, say);
   });
 }

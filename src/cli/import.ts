@@ -1,22 +1,5 @@
 /** `zanzara import`: a new store with what a Mosquitto left, made beside and put in place whole. */
-import { renameSync } from 'node:fs';
-import { join } from 'node:path';
-import { importMosquitto } from '../modules/persistence/mosquitto/import-mosquitto.ts';
-import { Store } from '../modules/persistence/store/store.ts';
-import { STORE_NAME, StoreFiles, sizeOf } from '../modules/persistence/store/store-files.ts';
-import type { StoreOpened } from '../modules/persistence/thread-messages.ts';
-import {
-  giveToOwner,
-  openChecked,
-  requireAlone,
-  requireFile,
-  runStoreCommand,
-  type StoreCommand,
-  StoreToolError,
-  tryLock,
-  withWorkFolder,
-  wordsOf,
-} from './backup-tool.ts';
+import { runStoreCommand, type StoreCommand } from './backup-tool.ts';
 import type { ToolIo } from './tool-io.ts';
 
 const COMMAND: StoreCommand = {
@@ -41,58 +24,9 @@ Exit codes: 0 done, 1 it could not be done and FOLDER is as it was, 3 the argume
 
 /** Runs `zanzara import`. @returns the exit code */
 export async function runImport(argv: readonly string[], io: Pick<ToolIo, 'stdout' | 'stderr'>): Promise<number> {
-  return await runStoreCommand(COMMAND, argv, io, async ({ first: file, second: folder, options }, say) => {
-    requireFile(file);
-    if (options.has('--dry-run')) {
-      sayNotes(importMosquitto(file, () => undefined, Date.now()).notes, say);
-      say('This was a dry run: nothing was written.');
-      return;
-    }
-    await importInto(file, folder, options.has('--force'), say);
+  return await runStoreCommand(COMMAND, argv, io, async ({ first, second, options }, tools, say) => {
+    const given = { file: first, folder: second, isForced: options.has('--force') };
+    if (options.has('--dry-run')) tools.tryImport(given, say);
+    else await tools.importStore(given, say);
   });
-}
-
-async function importInto(file: string, folder: string, isForced: boolean, say: (line: string) => void): Promise<void> {
-  const files = new StoreFiles(folder, Date.now());
-  files.makeFolder();
-  const lock = tryLock(files);
-  if (lock === null) throw new StoreToolError(`A broker runs on ${folder}. Stop it first.`);
-  try {
-    if (sizeOf(files.store) > 0 && !isForced) {
-      throw new StoreToolError(
-        `${folder} has a store already. --force puts the imported one in its place and keeps it.`,
-      );
-    }
-    await withWorkFolder(folder, (work) => {
-      makeStore(file, work, say);
-      if (sizeOf(files.store) > 0) say(`The store before is kept as ${files.moveAway(files.store, 'replaced')}.`);
-      files.remove(files.store);
-      giveToOwner(join(work, STORE_NAME), folder);
-      renameSync(join(work, STORE_NAME), files.store);
-      files.sync();
-    });
-    say(`${files.store} is ready: start the broker.`);
-  } finally {
-    lock.release();
-  }
-}
-
-/** Makes a store in the empty folder `work`, and reads it back. */
-function makeStore(file: string, work: string, say: (line: string) => void): void {
-  const options = { folder: work, isDamageRefused: true, mosquittoFile: null, wallMs: Date.now() };
-  const { store } = Store.open(options);
-  try {
-    const { notes } = importMosquitto(file, (ops) => store.apply(ops), options.wallMs);
-    sayNotes(notes, say);
-  } finally {
-    store.close();
-  }
-  const checked = openChecked(work, 'What was imported');
-  checked.store.close();
-  requireAlone(join(work, STORE_NAME));
-  say(`It was read back: ${wordsOf(checked.counts)}.`);
-}
-
-function sayNotes(notes: StoreOpened['notes'], say: (line: string) => void): void {
-  for (const { text } of notes) say(text);
 }

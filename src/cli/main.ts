@@ -1,6 +1,6 @@
 /**
- * The program: `zanzara [broker | pub | sub | import | export | backup | restore] arguments`. Each command is loaded only when it is asked for, so that
- * neither the broker nor the clients wait for code of the other.
+ * The program: `zanzara [broker | pub | sub | import | export | backup | restore | selftest] arguments`. Each command is loaded
+ * only when it is asked for, so that none waits for the code of another.
  *
  * `bin/zanzara` runs it as one file of JavaScript (scripts/bundle.sh), in CommonJS, so no `await` stands at the top.
  */

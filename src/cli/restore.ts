@@ -1,20 +1,5 @@
 /** `zanzara restore`: puts a backup in the place of a store, or has a running broker do it at its next start. */
-import { chmodSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
-import { STORE_NAME, StoreFiles, sizeOf, syncFile } from '../modules/persistence/store/store-files.ts';
-import {
-  copyWithLog,
-  giveToOwner,
-  openChecked,
-  requireAlone,
-  requireFile,
-  requireStore,
-  runStoreCommand,
-  type StoreCommand,
-  tryLock,
-  withWorkFolder,
-  wordsOf,
-} from './backup-tool.ts';
+import { runStoreCommand, type StoreCommand } from './backup-tool.ts';
 import type { ToolIo } from './tool-io.ts';
 
 const COMMAND: StoreCommand = {
@@ -35,44 +20,7 @@ Exit codes: 0 done, 1 it could not be done and FOLDER is as it was, 3 the argume
 
 /** Runs `zanzara restore`. @returns the exit code */
 export async function runRestore(argv: readonly string[], io: Pick<ToolIo, 'stdout' | 'stderr'>): Promise<number> {
-  return await runStoreCommand(COMMAND, argv, io, async ({ first: file, second: folder }, say) => {
-    requireFile(file);
-    requireStore(file);
-    const files = new StoreFiles(folder, Date.now());
-    files.makeFolder();
-    await withWorkFolder(folder, (work) => {
-      const copy = join(work, STORE_NAME);
-      copyWithLog(file, copy);
-      const { store, counts } = openChecked(work, file);
-      store.close();
-      requireAlone(copy);
-      chmodSync(copy, 0o600);
-      syncFile(copy);
-      giveToOwner(copy, folder);
-      say(`${file} is whole: ${wordsOf(counts)}.`);
-      putInPlace(files, copy, say);
-    });
+  return await runStoreCommand(COMMAND, argv, io, async ({ first, second }, tools, say) => {
+    await tools.restoreStore({ file: first, folder: second, isForced: true }, say);
   });
-}
-
-function putInPlace(files: StoreFiles, copy: string, say: (line: string) => void): void {
-  const lock = tryLock(files);
-  if (lock === null) {
-    renameSync(copy, files.incoming);
-    files.sync();
-    say(
-      `A broker runs on ${files.folder}: it takes the store at its next start, and keeps the one it has under another name.`,
-    );
-    return;
-  }
-  try {
-    if (sizeOf(files.store) > 0) say(`The store before is kept as ${files.moveAway(files.store, 'replaced')}.`);
-    files.remove(files.store);
-    files.remove(files.incoming);
-    renameSync(copy, files.store);
-    files.sync();
-    say(`${files.store} is restored: start the broker.`);
-  } finally {
-    lock.release();
-  }
 }

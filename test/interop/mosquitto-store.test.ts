@@ -150,7 +150,7 @@ test('moving in: Zanzara takes over what Mosquitto has kept', { timeout: 120_000
   const mosquitto = toolOrSkip(t, 'mosquitto', 'mosquitto');
   if (mosquitto === null) return;
   const folder = folderFor(t);
-  const [left, theirs, ours] = ['left', 'theirs', 'ours'].map((name) => join(folder, name));
+  const [left, theirs, ours] = [join(folder, 'left'), join(folder, 'theirs'), join(folder, 'ours')];
   const before = await start(t, left, [mosquitto]);
   await fill(before);
   await before.broker.stop('SIGTERM');
@@ -175,7 +175,7 @@ test('moving out: Mosquitto takes over what Zanzara has kept', { timeout: 120_00
   const mosquitto = toolOrSkip(t, 'mosquitto', 'mosquitto');
   if (mosquitto === null) return;
   const folder = folderFor(t);
-  const [left, ours, theirs] = ['left', 'ours', 'theirs'].map((name) => join(folder, name));
+  const [left, ours, theirs] = [join(folder, 'left'), join(folder, 'ours'), join(folder, 'theirs')];
   const before = await start(t, left, MAIN);
   await fill(before);
   await before.broker.stop('SIGTERM');

@@ -11,3 +11,8 @@ export async function loadStoreJournal() {
   ]);
   return { openStoreJournal, createThreadPort };
 }
+
+/** The commands that move state in and out. */
+export async function loadStoreTools() {
+  return await import('./tools/store-tools.ts');
+}

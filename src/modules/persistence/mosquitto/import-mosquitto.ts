@@ -216,12 +216,17 @@ class Import {
     const doubt =
       `Warning: ${doubtfulCount} sessions stand in ${file} with the user name of another client, by a fault of ` +
       'Mosquitto 2.0, or have the same one. They are taken to have none.';
+    const nameless =
+      `Warning: ${file} does not say which users its sessions belong to. A client that logs in with a user name ` +
+      'begins a new session, for a session belongs to its user.';
+    const hasNames = this.#source.hasUserNames || sessions === 0;
     const clock =
       'Warning: The clock of this machine is implausible, so it is not known how long ago ' +
       `${file} was written: no time is counted, and what expires does so later than it should.`;
     return [
       { level: 'notice', text: found },
       ...(leftWords === '' ? [] : [{ level: 'warning' as const, text: left }]),
+      ...(hasNames ? [] : [{ level: 'warning' as const, text: nameless }]),
       ...(doubtfulCount === 0 ? [] : [{ level: 'warning' as const, text: doubt }]),
       ...(isPlausible(this.#options) ? [] : [{ level: 'warning' as const, text: clock }]),
     ];

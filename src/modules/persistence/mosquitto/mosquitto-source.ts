@@ -95,6 +95,8 @@ export interface MosquittoWill {
 export interface MosquittoSource {
   /** Such as 'mosquitto.db, format 6'. */
   readonly description: string;
+  /** False: it does not say which user a session belongs to. */
+  readonly hasUserNames: boolean;
   clients(): Iterable<MosquittoClient>;
   subscriptions(): Iterable<MosquittoSubscription>;
   rows(): Iterable<MosquittoRow>;

@@ -60,6 +60,7 @@ function readFormat(file: ChunkFile): number {
 
 class MosquittoDb implements MosquittoSource {
   readonly description: string;
+  readonly hasUserNames: boolean;
   readonly #file: ChunkFile;
   readonly #format: number;
   /** Bytes of a store id: Mosquitto's are 8, a build of old could have 4. */
@@ -67,6 +68,7 @@ class MosquittoDb implements MosquittoSource {
 
   constructor(file: ChunkFile, format: number) {
     this.description = `mosquitto.db, format ${format}`;
+    this.hasUserNames = format >= 6;
     this.#file = file;
     this.#format = format;
     // All of it: a file that is cut off is found before anything of it is used.

@@ -67,6 +67,7 @@ type Row = Record<string, SQLOutputValue>;
 
 class MosquittoSqlite implements MosquittoSource {
   readonly description: string;
+  readonly hasUserNames = true;
   readonly #database: DatabaseSync;
 
   constructor(database: DatabaseSync, version: string) {
