@@ -195,6 +195,7 @@ function publishWill({ context, wills }: Pick<House, 'context' | 'wills'>, ident
   const onFault = (error: unknown): void => {
     context.counters.internalErrors += 1;
     context.log.write('error', `Error: The will of ${identity.clientId} was not published: ${String(error)}.`);
+    tellWillRemoved(context, identity);
   };
   try {
     const allowed = context.access.mayPublish(identity, will.message.topic);
@@ -244,12 +245,17 @@ function removeSubscriptions(session: Session, router: Router, turn: Turn): void
 
 function distributeWill(context: HandleContext, identity: Identity, will: Will, allowed: boolean): void {
   const { message, expirySeconds } = will;
-  if (!allowed) {
-    context.log.write('notice', `Denied will of ${identity.clientId} on '${message.topic.text}'.`);
-    return;
-  }
-  const expiresAtMs = expirySeconds === null ? Number.POSITIVE_INFINITY : context.timers.now + expirySeconds * 1000;
-  context.router.distribute(new OwnedMessage({ ...message, expiresAtMs }));
+  if (allowed) {
+    const expiresAtMs = expirySeconds === null ? Number.POSITIVE_INFINITY : context.timers.now + expirySeconds * 1000;
+    context.router.distribute(new OwnedMessage({ ...message, expiresAtMs }));
+  } else context.log.write('notice', `Denied will of ${identity.clientId} on '${message.topic.text}'.`);
+  tellWillRemoved(context, identity);
+}
+
+/** After what the will has led to, or a crash between the two could lose it. A newer will of the client has replaced it. */
+function tellWillRemoved({ durability, sessions }: HandleContext, { clientId }: Identity): void {
+  if (durability.journal.isVolatile || sessions.get(clientId)?.hasWill === true) return;
+  durability.noteEnd(clientId, durability.journal.append({ kind: 'will-removed', clientId }));
 }
 
 function createCounters(): Counters {

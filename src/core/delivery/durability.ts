@@ -11,6 +11,8 @@ export interface Waiter {
 export class Durability {
   readonly journal: Journal;
   readonly #waiting = new Set<Waiter>();
+  /** By client id, oldest first: ends of sessions and of wills that are not durable yet. */
+  readonly #ends = new Map<string, Ticket>();
 
   constructor(journal: Journal) {
     this.journal = journal;
@@ -30,6 +32,18 @@ export class Durability {
     return isFailing ? version === 5 : !isBehind;
   }
 
+  /** Something of the client has ended, and whoever comes with its id next is told so only when that is durable. */
+  noteEnd(clientId: string, ticket: Ticket): void {
+    if (this.isDurable(ticket)) return;
+    this.#ends.delete(clientId);
+    this.#ends.set(clientId, ticket);
+  }
+
+  /** The ticket of the last such end, 0 = all of them are durable. */
+  endOf(clientId: string): Ticket {
+    return this.#ends.get(clientId) ?? 0;
+  }
+
   wait(waiter: Waiter): void {
     this.#waiting.add(waiter);
   }
@@ -39,6 +53,10 @@ export class Durability {
   }
 
   #onProgress(): void {
+    for (const [clientId, ticket] of this.#ends) {
+      if (!this.isDurable(ticket)) break;
+      this.#ends.delete(clientId);
+    }
     for (const waiter of [...this.#waiting]) {
       if (!waiter.release()) this.#waiting.delete(waiter);
     }

@@ -162,7 +162,8 @@ function claimNow(context: HandleContext, entrant: Entrant, admission: Admission
   const returned = context.orphanWills.onReturn(identity);
   const { session: existing, ticket: ended } = takeOver(context, packet, identity);
   const session = existing ?? context.sessions.create(identity, expirySeconds);
-  const ticket = Math.max(returned, ended, session.claim(identity, expirySeconds, makeWill(admission)));
+  const claimed = session.claim(identity, expirySeconds, makeWill(admission));
+  const ticket = Math.max(returned, ended, claimed, context.durability.endOf(identity.clientId));
   const welcome = (): void => welcomeClient(context, entrant, admission, { session, isPresent: existing !== null });
   if (context.durability.isDurable(ticket)) {
     welcome();

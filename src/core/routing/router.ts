@@ -55,6 +55,8 @@ export class Router {
     const { publisher } = message;
     return publisher === null || mayHavePublished(publisher, message.topic);
   };
+  /** The ticket of the last removal from the retained store. */
+  #lastRemoved: Ticket = 0;
   /** Whether the last message had any matching subscription. */
   hadMatch = false;
 
@@ -131,7 +133,8 @@ export class Router {
     const { journal } = this.#parts;
     const isEmpty = message.payloadEnd === message.payloadStart;
     if (isEmpty) {
-      return this.retained.remove(message.topic) ? this.#tellRemoved(message.topic) : 0;
+      // One that is gone already may not be gone from the disk.
+      return this.retained.remove(message.topic) ? this.#tellRemoved(message.topic) : this.#lastRemoved;
     }
     const sinceMs = this.#sinceMs(message);
     this.retained.set(message, sinceMs);
@@ -156,7 +159,9 @@ export class Router {
 
   #tellRemoved(topic: TopicName): Ticket {
     const { journal } = this.#parts;
-    return journal.isVolatile ? 0 : journal.append({ kind: 'retained-removed', topic });
+    if (journal.isVolatile) return 0;
+    this.#lastRemoved = journal.append({ kind: 'retained-removed', topic });
+    return this.#lastRemoved;
   }
 
   #offerAll(message: Message, match: MatchResult): Ticket {

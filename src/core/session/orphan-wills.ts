@@ -42,23 +42,25 @@ export class OrphanWills {
   onReturn({ clientId, userName }: Identity): Ticket {
     const orphan = this.#wills.get(clientId);
     if (orphan === undefined) return 0;
-    if (orphan.identity.userName !== userName) return this.#publish(clientId);
-    return this.#forget(orphan);
+    if (orphan.identity.userName !== userName) {
+      this.#publish(clientId);
+      return 0;
+    }
+    this.#forget(orphan);
+    return this.#parts.durability.journal.append({ kind: 'will-removed', clientId });
   }
 
-  #publish(clientId: string): Ticket {
+  #publish(clientId: string): void {
     const orphan = this.#wills.get(clientId);
-    if (orphan === undefined) return 0;
-    const ticket = this.#forget(orphan);
+    if (orphan === undefined) return;
+    this.#forget(orphan);
     this.#parts.onWillDue(orphan.identity, orphan.will);
     // Until now it counted as connected: a second crash would have given it the grace time again.
     this.#sessions.get(clientId)?.tellOffline();
-    return ticket;
   }
 
-  #forget({ identity: { clientId }, timer }: OrphanWill): Ticket {
+  #forget({ identity: { clientId }, timer }: OrphanWill): void {
     this.#wills.delete(clientId);
     this.#parts.timers.remove(timer);
-    return this.#parts.durability.journal.append({ kind: 'will-removed', clientId });
   }
 }

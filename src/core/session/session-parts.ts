@@ -27,7 +27,7 @@ export interface SessionParts {
   readonly deliveries: DeliveryMaker;
   /** Null: everybody may receive everything. */
   readonly mayReceive: ((identity: Identity, topic: TopicName) => boolean) | null;
-  /** The will of this client is to be published now. */
+  /** The will of this client is to be published now, and taken off the journal then. */
   readonly onWillDue: (identity: Identity, will: Will) => void;
   /** The session has ended: its subscriptions go. */
   readonly onEnded: (session: Session) => void;

@@ -86,6 +86,10 @@ export class Session implements DeliveryTarget {
     return this.outgoing.hasRoom;
   }
 
+  get hasWill(): boolean {
+    return this.#will !== null;
+  }
+
   get expirySeconds(): number {
     return this.#expirySeconds;
   }
@@ -197,7 +201,9 @@ export class Session implements DeliveryTarget {
     this.#publishWill();
     this.outgoing.end();
     this.#receivedIds = null;
-    return this.tell({ kind: 'session-removed', clientId: this.clientId });
+    const ticket = this.tell({ kind: 'session-removed', clientId: this.clientId });
+    this.#parts.durability.noteEnd(this.clientId, ticket);
+    return ticket;
   }
 
   /**
@@ -277,7 +283,7 @@ export class Session implements DeliveryTarget {
     const will = this.#will;
     if (will === null) return;
     this.#will = null;
-    this.#tellWill();
+    // It is taken off the journal after what it leads to was told.
     this.#parts.onWillDue(this.#identity, will);
   }
 
@@ -287,8 +293,9 @@ export class Session implements DeliveryTarget {
     if (journal.isVolatile) return 0;
     const { clientId, userName, listenerId } = this.#identity;
     const will = this.#will;
-    return journal.append(
-      will === null ? { kind: 'will-removed', clientId } : { kind: 'will', clientId, userName, listenerId, will },
-    );
+    if (will !== null) return journal.append({ kind: 'will', clientId, userName, listenerId, will });
+    const ticket = journal.append({ kind: 'will-removed', clientId });
+    this.#parts.durability.noteEnd(clientId, ticket);
+    return ticket;
   }
 }
