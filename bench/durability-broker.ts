@@ -25,7 +25,7 @@ const LOG_CHARS = 600;
 
 export interface StoreSetting {
   /** `off`: nothing is kept. For Zanzara `strict`, for Mosquitto a snapshot each minute. */
-  readonly persistence: 'off' | 'strict' | 'autosave';
+  readonly persistence: 'off' | 'strict' | 'relaxed' | 'autosave';
   readonly inflightMax?: number;
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -175,9 +175,16 @@ export class StoredBroker {
     // Started by root, both brokers would become another user, who may not write here.
     const user = process.getuid?.() === 0 ? 'user root\n' : '';
     const place = `${user}persistence true\npersistence_location ${this.dataFolder}/\n`;
-    return `${place}${persistence === 'strict' ? 'durability strict' : 'autosave_interval 60'}\n`;
+    return `${place}${MODE_LINES[persistence]}\n`;
   }
 }
+
+const MODE_LINES = {
+  strict: 'durability strict',
+  // What may be lost is the same with Mosquitto.
+  relaxed: 'durability relaxed 60000',
+  autosave: 'autosave_interval 60',
+} as const;
 
 function sizeOf(path: string): number {
   // Mosquitto writes a new file and renames it: one that was just listed may be gone.

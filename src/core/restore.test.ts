@@ -343,3 +343,40 @@ describe('a journal that cannot keep up', () => {
     old.expect('puback');
   });
 });
+
+describe('rows that the store has lost', () => {
+  test('what joins the queue while it is looked for in vain comes all the same', async () => {
+    const life = new Life({ settings: { queueHeadMax: 1, maxQueuedMessages: 0 } });
+    const sub = await life.enter('sub', LASTING);
+    life.subscribe(sub, 'a', 1);
+    sub.link.fail();
+    const pub = await life.enter('pub');
+    for (const text of ['1', '2', '3']) life.publish(pub, 'a', text, 1);
+    life.journal.loseTails();
+    const again = await life.enter('sub', LASTING);
+    assert.equal(again.expect('publish').text, '1');
+    life.publish(pub, 'a', '4', 1);
+    life.journal.answerReads();
+    await life.house.settleLater();
+    life.journal.answerReads();
+    await life.house.settleLater();
+    assert.equal(again.expect('publish').text, '4');
+  });
+});
+
+describe('a will and the end of its session', () => {
+  test('it is due at the end of the session at the latest', async () => {
+    const life = new Life();
+    const will = { topic: 'w', payload: 'gone', qos: 1, delaySeconds: 3600 } as const;
+    await life.enter('one', { version: 5, properties: { sessionExpiryInterval: 40 }, will });
+    await life.enter('two', { version: 5, will });
+    await life.restart();
+    const watcher = await life.enter('watcher');
+    life.subscribe(watcher, 'w', 1);
+    life.house.advance(30_000);
+    watcher.expect('publish');
+    watcher.expectNothing();
+    life.house.advance(10_000);
+    watcher.expect('publish');
+  });
+});

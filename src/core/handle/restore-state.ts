@@ -4,7 +4,7 @@
  */
 import { assert } from '../../base/assert.ts';
 import type { StoredOwner, StoredRecord } from '../ports.ts';
-import type { Session } from '../session/session.ts';
+import { NEVER_EXPIRES, type Session } from '../session/session.ts';
 import type { HandleContext } from './context.ts';
 
 /**
@@ -94,8 +94,11 @@ class Restorer {
       sessions.get(clientId)?.restoreWill(will, sinceMs);
       return;
     }
-    const waitMs = Math.max(settings.willGraceMs, will.delaySeconds * 1000);
-    orphanWills.add(this.#identify(record), will, timers.now + waitMs);
+    // It is due at the end of its session at the latest; without a session that was when the connection ended.
+    const endSeconds = sessions.get(clientId)?.expirySeconds ?? 0;
+    const bound = settings.persistentClientExpirationSeconds ?? NEVER_EXPIRES;
+    const delaySeconds = Math.min(will.delaySeconds, endSeconds, bound);
+    orphanWills.add(this.#identify(record), will, timers.now + Math.max(settings.willGraceMs, delaySeconds * 1000));
   }
 
   #identify({ clientId, userName, listenerId }: StoredOwner) {

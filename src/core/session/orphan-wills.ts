@@ -47,7 +47,10 @@ export class OrphanWills {
       return 0;
     }
     this.#forget(orphan);
-    return this.#parts.durability.journal.append({ kind: 'will-removed', clientId });
+    const { durability } = this.#parts;
+    const ticket = durability.journal.append({ kind: 'will-removed', clientId });
+    durability.noteEnd(clientId, ticket);
+    return ticket;
   }
 
   #publish(clientId: string): void {

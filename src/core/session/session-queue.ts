@@ -33,6 +33,9 @@ export class SessionQueue {
   #payloadBytes = 0;
   #qos0Count = 0;
   #isReading = false;
+  /** What has joined the tail since the read began. */
+  #joinedCount = 0;
+  #joinedBytes = 0;
   #isEnded = false;
   #retry: Timer | null = null;
   #saidReadFailed = false;
@@ -92,6 +95,8 @@ export class SessionQueue {
     else {
       if (this.#tailCount === 0) this.#tailAfter = position - 1;
       this.#setTail(this.#tailCount + 1, this.#tailBytes + delivery.message.payloadEnd);
+      this.#joinedCount += 1;
+      this.#joinedBytes += delivery.message.payloadEnd;
     }
     return this.#tell({ position, delivery }, isHeld);
   }
@@ -136,6 +141,8 @@ export class SessionQueue {
   refill(onReady: () => void): void {
     if (this.#head.length > 0 || this.#tailCount === 0 || this.#isReading) return;
     this.#isReading = true;
+    this.#joinedCount = 0;
+    this.#joinedBytes = 0;
     const { durability, settings } = this.#parts;
     durability.journal.readQueue(this.#clientId, this.#tailAfter, settings.queueHeadMax).then(
       (rows) => {
@@ -223,9 +230,9 @@ export class SessionQueue {
       this.#setTail(count, count === 0 ? 0 : Math.max(0, this.#tailBytes - readBytes));
       return;
     }
-    // The journal is the truth: a tail of which it knows nothing does not exist.
-    this.#setTail(0, 0);
-    this.#payloadBytes = 0;
+    // The journal is the truth: rows of which it knows nothing do not exist. Those that have come meanwhile do.
+    this.#setTail(this.#joinedCount, this.#joinedBytes);
+    this.#payloadBytes = this.#joinedBytes;
     this.#qos0Count = 0;
     for (let index = 0; index < this.#head.length; index += 1) {
       const delivery = this.#head.at(index);
