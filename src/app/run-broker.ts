@@ -346,8 +346,7 @@ class Process {
   #onSave(): void {
     this.#running?.save().then(
       (fault) => {
-        if (fault === null)
-          this.#log.write('notice', 'SIGUSR1: all state is in memory (persistence false): nothing to save.');
+        if (fault === null) this.#log.write('notice', 'SIGUSR1: all state is in memory: there is nothing to save.');
         else if (fault !== '') this.#log.write('error', `Error: SIGUSR1: the state could not be saved: ${fault}.`);
         else this.#log.write('information', 'Everything is saved.');
       },

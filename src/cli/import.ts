@@ -26,7 +26,7 @@ Exit codes: 0 done, 1 it could not be done and FOLDER is as it was, 3 the argume
 export async function runImport(argv: readonly string[], io: Pick<ToolIo, 'stdout' | 'stderr'>): Promise<number> {
   return await runStoreCommand(COMMAND, argv, io, async ({ first, second, options }, tools, say) => {
     const given = { file: first, folder: second, isForced: options.has('--force') };
-    if (options.has('--dry-run')) tools.tryImport(given, say);
+    if (options.has('--dry-run')) await tools.tryImport(given, say);
     else await tools.importStore(given, say);
   });
 }

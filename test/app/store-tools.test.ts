@@ -1,6 +1,20 @@
 /** `zanzara backup`, `restore`, `export` and `import` as a user runs them, on a broker that runs and on one that does not. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -12,7 +26,7 @@ import { runRestore } from '../../src/cli/restore.ts';
 import { HandFile, oneOfEverything } from '../../src/modules/persistence/mosquitto/mosquitto-files.fixture.ts';
 import { setVersion } from '../../src/modules/persistence/store/store-database.ts';
 import { FakeIo } from '../fixtures/fake-io.ts';
-import { configFile, runToEnd, startOnFreePort } from './broker-process.ts';
+import { configFile, freePort, runToEnd, startOnFreePort } from './broker-process.ts';
 
 const EXIT_USAGE = 3;
 const ONE_OF_EVERYTHING = '2 sessions, 1 subscriptions, 2 messages queued or in flight, 1 retained messages, 0 wills';
@@ -210,6 +224,83 @@ test('what a newer program wrote is not restored', { timeout: 60_000 }, async (t
     await failed('restore', backup, `${data}-2`),
     /backup cannot be used\. .* written by a newer Zanzara \(schema 99,/,
   );
+});
+
+const SOMEBODY = 65_534;
+const asRoot = {
+  timeout: 60_000,
+  skip: process.getuid?.() !== 0 && 'only root gives up its rights in a folder of others',
+};
+
+/** A store in a folder of somebody else's, what root writes, and a file of root's that nobody may change. */
+async function othersFolder(context: TestContext) {
+  const { data, out } = foldersFor(context);
+  await importedInto(data, out);
+  await done('backup', data, join(out, 'backup'));
+  chmodSync(join(data, '..'), 0o755);
+  for (const name of readdirSync(data)) chownSync(join(data, name), SOMEBODY, SOMEBODY);
+  chownSync(data, SOMEBODY, SOMEBODY);
+  const secret = join(out, 'secret');
+  writeFileSync(secret, 'of root', { mode: 0o644 });
+  return { data, out, secret };
+}
+
+test("root's tools in a folder of somebody else's: done with the rights of its owner", asRoot, async (t) => {
+  const { data, out } = await othersFolder(t);
+  const file = join(out, 'again');
+  assert.match(await done('backup', data, file), new RegExp(ONE_OF_EVERYTHING));
+  assert.deepEqual([statSync(file).uid, statSync(file).mode & 0o777], [0, 0o600]);
+  await done('export', data, join(out, 'exported'));
+  await done('restore', file, data);
+  assert.match(await done('import', '--force', join(out, 'exported'), data), /^Imported .*\/exported \(/);
+  await done('import', join(out, 'mosquitto.db'), join(data, 'new'));
+  for (const name of readdirSync(data)) assert.equal(statSync(join(data, name)).uid, SOMEBODY, name);
+  assert.ok(!readdirSync(data).some((name) => name.startsWith('.')), 'no work folder is left');
+  assert.equal(process.geteuid?.(), 0);
+  assert.match(await failed('backup', join(data, '..', 'none'), file), /is there already/);
+  // Where the owner may not go, neither does root on its behalf.
+  const inner = join(out, 'inner');
+  mkdirSync(inner);
+  chownSync(inner, SOMEBODY, SOMEBODY);
+  assert.match(await failed('restore', file, inner), /^Error: EACCES.*root has no more rights than the user 'nobody'/);
+});
+
+test('a link in the place of the lock is not followed', asRoot, async (t) => {
+  const { data, out, secret } = await othersFolder(t);
+  const lock = join(data, 'zanzara.lock');
+  const dangling = join(out, '..', 'planted');
+  const before = lstatSync(secret);
+  for (const target of [secret, dangling]) {
+    rmSync(lock);
+    symlinkSync(target, lock);
+    const backup = join(out, 'backup');
+    assert.match(await failed('backup', data, join(out, 'b')), /zanzara\.lock cannot be locked: it is a link/);
+    assert.match(await failed('export', data, join(out, 'e')), /it is a link/);
+    assert.match(await failed('restore', backup, data), /it is a link/);
+    assert.match(await failed('import', '--force', join(out, 'mosquitto.db'), data), /it is a link/);
+    for (const user of ['root', 'nobody']) {
+      const config = `user ${user}\npersistence true\npersistence_location ${data}\n`;
+      const port = String(await freePort());
+      const broker = await runToEnd(t, ['-c', configFile(t, config), '-p', port]);
+      assert.notEqual(broker.code, 0, broker.stderr);
+      // As somebody else it finds that it may not write there, before it comes to the lock.
+      assert.match(broker.stderr, /it is a link|State cannot be kept in/);
+    }
+    assert.ok(!existsSync(dangling));
+    const { uid, mode, mtimeMs, ctimeMs } = lstatSync(secret);
+    assert.deepEqual([uid, mode, mtimeMs, ctimeMs], [before.uid, before.mode, before.mtimeMs, before.ctimeMs]);
+    assert.equal(readFileSync(secret, 'utf8'), 'of root');
+    assert.ok(lstatSync(lock).isSymbolicLink());
+  }
+});
+
+test('a link in the place of a store gives nothing of others away', asRoot, async (t) => {
+  const { data, out } = await othersFolder(t);
+  renameSync(join(data, 'zanzara.db'), join(data, 'mine'));
+  symlinkSync(join(out, 'backup'), join(data, 'zanzara.db'));
+  const said = await failed('backup', data, join(out, 'b'));
+  assert.match(said, /EACCES/);
+  assert.ok(!existsSync(join(out, 'b')));
 });
 
 const OPERANDS = [

@@ -3,6 +3,15 @@ import type { OwnedMessage } from '../../core/model/message.ts';
 import { lendMessage, lendRow, lendRowShared, type StoreScale } from './bodies.ts';
 import { type OpWriter, type RowPlace, RowState } from './ops.ts';
 
+/** Something that the pending batch may leave out again, because something later takes its place. */
+export interface PendingChange {
+  isCancelled: boolean;
+  /** Somebody waits for it. */
+  isAwaited: boolean;
+  /** What it takes in memory, in bytes: an estimate. */
+  readonly byteCount: number;
+}
+
 /** A message of the pending batch, and how many of its rows are still to be written. */
 export class PendingMessage {
   readonly message: OwnedMessage;
@@ -30,6 +39,8 @@ export class PendingRow implements RowPlace {
   packetId = 0;
   readonly payloadBytes: number;
   isDone = false;
+  /** Somebody waits until this, or what has become of it, is stored. */
+  isAwaited = false;
   /** Nothing is written: it has ended before. */
   isCancelled = false;
 

@@ -3,8 +3,12 @@
  * it waits in the pending batch. A session that was removed and comes again gets a new number, so that what is still on its
  * way for the old one cannot touch the new one.
  */
+import { assert } from '../../base/assert.ts';
 import type { StoredSessionFields } from './bodies.ts';
-import type { PendingRow } from './pending-row.ts';
+import type { PendingChange, PendingRow } from './pending-row.ts';
+
+/** The store keeps session numbers in 32 bits, and each is given out once. */
+export const SESSION_NUMBER_MAX = 0xffff_ffff;
 
 export class StoredSession {
   readonly number: number;
@@ -16,14 +20,17 @@ export class StoredSession {
   #sentIds: Map<number, number> | null = null;
   /** Rows that the pending batch changes, by position; null = none. */
   pendingRows: Map<number, PendingRow> | null = null;
-  /** The pending batch writes its body. */
-  isBodyPending = false;
-  /** The pending batch has it in its list of those to be told when it leaves. */
-  isInBatch = false;
+  /** What else the pending batch changes of it: subscriptions by filter, received packet ids by number; null = none. */
+  pendingChanges: Map<string | number, PendingChange> | null = null;
+  /** The pending batch writes its body; null = it does not. */
+  pendingBody: PendingChange | null = null;
+  /** No group that has left knows of it. */
+  isUnwritten: boolean;
 
-  constructor(number: number, fields: StoredSessionFields) {
+  constructor(number: number, fields: StoredSessionFields, isUnwritten = false) {
     this.number = number;
     this.fields = fields;
+    this.isUnwritten = isUnwritten;
   }
 
   /** A row of this session was seen. */
@@ -67,7 +74,10 @@ export class SessionTable {
     return this.#sessions.get(clientId);
   }
 
-  /** The session of that client with these fields; a new one when there was none. */
+  /**
+   * The session of that client with these fields; a new one when there was none.
+   * @throws AssertionError when every number was given out: one that comes again would mix up two sessions
+   */
   put(fields: StoredSessionFields): StoredSession {
     const known = this.#sessions.get(fields.clientId);
     if (known !== undefined) {
@@ -75,21 +85,27 @@ export class SessionTable {
       return known;
     }
     const number = this.#nextNumber;
-    this.#nextNumber += 1;
-    return this.restore(number, fields);
+    assert(
+      number <= SESSION_NUMBER_MAX,
+      `the store has given out all of its ${SESSION_NUMBER_MAX} session numbers: move its state into a new store with export and import`,
+    );
+    return this.#add(new StoredSession(number, fields, true));
   }
 
   /** One that was stored before this run. */
   restore(number: number, fields: StoredSessionFields): StoredSession {
-    const session = new StoredSession(number, fields);
-    this.#sessions.set(fields.clientId, session);
-    this.#nextNumber = Math.max(this.#nextNumber, number + 1);
-    return session;
+    return this.#add(new StoredSession(number, fields));
   }
 
   remove(clientId: string): StoredSession | undefined {
     const session = this.#sessions.get(clientId);
     if (session !== undefined) this.#sessions.delete(clientId);
+    return session;
+  }
+
+  #add(session: StoredSession): StoredSession {
+    this.#sessions.set(session.fields.clientId, session);
+    this.#nextNumber = Math.max(this.#nextNumber, session.number + 1);
     return session;
   }
 }

@@ -1,12 +1,19 @@
-/** Whether the store can be written, and what the log says of it: once when it fails, once when it works again. */
+/**
+ * Whether the store can be written, and what the log says of it: once when it fails, once when it works again, and when the
+ * reason changes meanwhile, but not more often than once a minute.
+ */
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
+
+/** Reasons that alternate do not fill the log. */
+export const REASON_MS = 60_000;
 
 export class StoreHealth {
   readonly #clock: Clock;
   readonly #log: Log;
   #failure: string | null = null;
   #failedAtMs = 0;
+  #saidAtMs = 0;
   #lost: Error | null = null;
 
   constructor(clock: Clock, log: Log) {
@@ -27,8 +34,12 @@ export class StoreHealth {
   /** `windowMs`: of relaxed durability, 0 = strict. */
   onFailing(reason: string, windowMs: number): void {
     if (this.#lost !== null || this.#failure === reason) return;
-    if (this.#failure === null) this.#failedAtMs = this.#clock.monotonicMs();
+    const nowMs = this.#clock.monotonicMs();
+    const isFirst = this.#failure === null;
     this.#failure = reason;
+    if (isFirst) this.#failedAtMs = nowMs;
+    else if (nowMs - this.#saidAtMs < REASON_MS) return;
+    this.#saidAtMs = nowMs;
     const atRisk = windowMs === 0 ? 'Nothing that was acknowledged is lost' : 'What waits is kept in memory';
     this.#log.write('error', `Error: The store cannot be written: ${reason}. ${atRisk}. ${REFUSED}, until it can.`);
   }

@@ -11,8 +11,11 @@ import {
   sent,
   storeAll,
 } from './journal-scene.fixture.ts';
+import { GROUP_BYTES_MAX, GROUP_CHANGES_MAX } from './pending-batch.ts';
 import { messageOf, queuedRecord, rowOf, sessionRecord, subscriptionOf, topicOf } from './records.fixture.ts';
-import { BEHIND_BYTES, CLOSE_MS_MAX, LATER_MS } from './store-journal.ts';
+import { SESSION_NUMBER_MAX } from './session-table.ts';
+import { REASON_MS } from './store-health.ts';
+import { BEHIND_BYTES, CAUGHT_UP_BYTES, CLOSE_MS_MAX, END_MS_MAX, LATER_MS } from './store-journal.ts';
 
 /** Ends the turn and commits everything that wants to be; the words of each commit. */
 function commitAll({ turn, store }: JournalScene): readonly (readonly string[])[] {
@@ -212,7 +215,220 @@ describe('groups', () => {
   });
 });
 
+const MEGABYTE = 1024 * 1024;
+
+/** A row of session `a` of a megabyte. */
+function queueLarge({ journal }: JournalScene, position: number): void {
+  const delivery = { ...rowOf(1, '').delivery, message: messageOf('', { bytes: new Uint8Array(MEGABYTE) }) };
+  journal.append(queuedRecord('a', { position, delivery }));
+}
+
+/** How many commits wait for the store. */
+function groupCount({ store }: JournalScene): number {
+  return store.waiting.length;
+}
+
+describe('a group has an end', () => {
+  test('while one takes long the others leave as they become large, each at the end of a turn', async () => {
+    const scene = await openSceneWithSession();
+    queue(scene, 1);
+    scene.turn.end();
+    const perTurn = 5;
+    for (let turn = 0; turn < 4; turn += 1) {
+      for (let index = 0; index < perTurn; index += 1) queueLarge(scene, 2 + turn * perTurn + index);
+      assert.equal(groupCount(scene), 1 + Math.floor(turn / 2));
+      scene.turn.end();
+    }
+    assert.equal(groupCount(scene), 3);
+    scene.store.release();
+    assert.deepEqual(
+      scene.store.commits.map(({ length }) => length),
+      [1, 2 * perTurn, 2 * perTurn],
+    );
+    assert.equal(scene.journal.durable, scene.told.at(-1));
+    assert.equal(scene.journal.figures().pendingBytes, 0);
+  });
+
+  test('what is appended in one turn stays together, however large', async () => {
+    const scene = await openSceneWithSession();
+    for (let position = 1; position <= 20; position += 1) queueLarge(scene, position);
+    const ticket = scene.journal.append({ kind: 'received', clientId: 'a', packetId: 7 });
+    const commits = commitAll(scene);
+    assert.equal(commits.length, 1);
+    assert.equal(commits[0]?.at(-1), 'received 1 7');
+    assert.equal(scene.journal.durable, ticket);
+  });
+
+  test('nobody is told before the group that holds it is safe; what ends in a later turn is removed by the next', async () => {
+    const scene = await openSceneWithSession();
+    const first = queue(scene, 1);
+    scene.turn.end();
+    for (let position = 2; position <= 10; position += 1) queueLarge(scene, position);
+    const second = queue(scene, 11);
+    scene.turn.end();
+    done(scene, 11);
+    const third = queue(scene, 12);
+    done(scene, 12);
+    scene.turn.end();
+    assert.deepEqual(scene.told, []);
+    scene.store.release(1);
+    assert.deepEqual(scene.told, [first]);
+    scene.store.release(1);
+    assert.deepEqual(scene.told, [first, third]);
+    assert.ok(second < third);
+    scene.clock.advance(LATER_MS);
+    assert.deepEqual(commitAll(scene), [['done 1:11']]);
+  });
+
+  test('also many small changes', async () => {
+    const scene = await openSceneWithSession();
+    queue(scene, 1);
+    scene.turn.end();
+    for (let packetId = 1; packetId <= GROUP_CHANGES_MAX; packetId += 1) {
+      assert.equal(groupCount(scene), 1);
+      scene.journal.append({ kind: 'received', clientId: 'a', packetId });
+    }
+    scene.turn.end();
+    assert.equal(groupCount(scene), 2);
+  });
+
+  test('what stands aside leaves in as many groups as it takes', async () => {
+    const scene = await openSceneWithSession();
+    const bytes = new Uint8Array(MEGABYTE);
+    const count = 20;
+    const append = (): void => {
+      for (let index = 0; index < count; index += 1) {
+        const message = messageOf('', { topic: topicOf(`t${index}`), qos: 0, retain: true, bytes });
+        scene.journal.append({ kind: 'retained', message, sinceMs: Infinity });
+      }
+      scene.turn.end();
+    };
+    append();
+    assert.equal(groupCount(scene), 0);
+    scene.clock.advance(LATER_MS);
+    scene.store.release();
+    const perGroup = Math.ceil(GROUP_BYTES_MAX / MEGABYTE);
+    const lengths = (): readonly number[] =>
+      scene.store.commits.map((lines) => lines.filter((line) => line !== 'time').length);
+    assert.deepEqual(lengths(), [perGroup, perGroup, count - 2 * perGroup]);
+    scene.store.commits.length = 0;
+    append();
+    const closing = scene.journal.close();
+    scene.store.release();
+    await closing;
+    assert.deepEqual(lengths(), [perGroup, perGroup, count - 2 * perGroup]);
+  });
+});
+
+describe('a client that says the same again and again while the store is slow', () => {
+  const will = { message: messageOf('w'), delaySeconds: 0, expirySeconds: null };
+  const owner = { clientId: 'a', userName: null, listenerId: 0 };
+  const subscribed: JournalRecord = { kind: 'subscribed', clientId: 'a', subscription: subscriptionOf('f') };
+  const unsubscribed: JournalRecord = { kind: 'unsubscribed', clientId: 'a', filter: 'f' };
+  const removed: JournalRecord = { kind: 'session-removed', clientId: 'a' };
+  const repetitions: readonly {
+    readonly name: string;
+    readonly records: readonly JournalRecord[];
+    readonly words: readonly string[];
+  }[] = [
+    { name: 'SUBSCRIBE', records: [subscribed], words: ['subscribed 1 f'] },
+    { name: 'SUBSCRIBE and UNSUBSCRIBE', records: [subscribed, unsubscribed], words: ['unsubscribed 1 f'] },
+    { name: 'UNSUBSCRIBE and SUBSCRIBE', records: [unsubscribed, subscribed], words: ['subscribed 1 f'] },
+    {
+      name: 'PUBLISH of QoS 2, and PUBREL',
+      records: [
+        { kind: 'received', clientId: 'a', packetId: 7 },
+        { kind: 'received-done', clientId: 'a', packetId: 7 },
+      ],
+      words: ['received-done 1 7'],
+    },
+    {
+      name: 'CONNECT with a will, and DISCONNECT',
+      records: [sessionRecord('a'), { kind: 'will', ...owner, will }, { kind: 'will-removed', clientId: 'a' }],
+      words: ['session 1', 'will-removed a'],
+    },
+    { name: 'CONNECT with a will', records: [{ kind: 'will', ...owner, will }], words: ['will a'] },
+    {
+      name: 'CONNECT that begins anew',
+      records: [removed, sessionRecord('a'), subscribed, queuedRecord('a', rowOf(1, 'm'))],
+      words: ['session-removed 1', 'session 5001', 'subscribed 5001 f', 'queued 5001:1'],
+    },
+    { name: 'CONNECT whose session ends', records: [sessionRecord('a'), removed], words: ['session-removed 1'] },
+  ];
+  for (const { name, records, words } of repetitions) {
+    test(`${name}: the last one counts, and memory has a bound`, async () => {
+      const scene = await openSceneWithSession();
+      queue(scene, 1000, 2);
+      scene.turn.end();
+      scene.store.fail('the disk is full');
+      const before = scene.journal.figures().pendingBytes;
+      let last = 0;
+      for (let round = 0; round < 5000; round += 1) {
+        for (const record of records) last = Math.max(last, scene.journal.append(record));
+      }
+      const { pendingBytes, pendingChanges } = scene.journal.figures();
+      assert.equal(pendingChanges, 1 + words.length);
+      assert.ok(pendingBytes - before < 1500, `${pendingBytes - before} bytes`);
+      scene.turn.end();
+      scene.store.release();
+      assert.deepEqual(scene.store.commits, [['queued 1:1000'], words]);
+      assert.equal(scene.journal.durable, last);
+      assert.equal(scene.journal.figures().pendingBytes, 0);
+    });
+  }
+
+  test('texts count', async () => {
+    const scene = await openSceneWithSession();
+    const text = 'x'.repeat(10_000);
+    const changes: readonly JournalRecord[] = [
+      { kind: 'subscribed', clientId: 'a', subscription: subscriptionOf(text) },
+      { kind: 'unsubscribed', clientId: 'a', filter: `${text}y` },
+      { kind: 'retained-removed', topic: topicOf(text) },
+      { kind: 'will-removed', clientId: text },
+      sessionRecord(text),
+    ];
+    for (const record of changes) {
+      const before = scene.journal.figures().pendingBytes;
+      scene.journal.append(record);
+      const grown = scene.journal.figures().pendingBytes - before;
+      assert.ok(grown >= text.length, `${record.kind}: ${grown} bytes`);
+    }
+  });
+});
+
 describe('what ends before it was written', () => {
+  test('a session that ends before it was written: nothing of it is, and who waits is told after what came before', async () => {
+    const scene = await openSceneWithSession();
+    const first = queue(scene, 1);
+    scene.turn.end();
+    scene.journal.append(sessionRecord('b'));
+    scene.journal.append({ kind: 'subscribed', clientId: 'b', subscription: subscriptionOf('f') });
+    scene.journal.append({ kind: 'received', clientId: 'b', packetId: 1 });
+    scene.journal.append(queuedRecord('b', rowOf(1, 'm')));
+    const last = scene.journal.append({ kind: 'session-removed', clientId: 'b' });
+    scene.turn.end();
+    assert.deepEqual(scene.told, []);
+    assert.equal(scene.journal.figures().pendingChanges, 1);
+    scene.store.release();
+    assert.deepEqual(scene.told, [last]);
+    assert.ok(first < last);
+    assert.deepEqual(scene.store.commits, [['queued 1:1']]);
+    scene.journal.append(sessionRecord('b'));
+    commitAll(scene);
+    scene.journal.append({ kind: 'session-removed', clientId: 'b' });
+    assert.deepEqual(commitAll(scene), [['session-removed 3']]);
+  });
+
+  test('a session whose group is under way is removed by the next one', async () => {
+    const scene = await openScene();
+    scene.journal.append(sessionRecord('b'));
+    scene.turn.end();
+    const ticket = scene.journal.append({ kind: 'session-removed', clientId: 'b' });
+    scene.turn.end();
+    assert.deepEqual(commitAll(scene), [['session 1', 'time'], ['session-removed 1']]);
+    assert.equal(scene.journal.durable, ticket);
+  });
+
   test('a QoS 1 message that is acknowledged in time costs nothing, and its publisher is told', async () => {
     const scene = await openSceneWithSession();
     const ticket = queue(scene, 1);
@@ -370,13 +586,19 @@ describe('a store that fails', () => {
     assert.equal(scene.journal.figures().failure, null);
   });
 
-  test('another reason is said too', async () => {
+  test('another reason is said too, but not more than once a minute', async () => {
     const scene = await openSceneWithSession();
     queue(scene, 1);
     scene.turn.end();
-    scene.store.fail('one');
-    scene.store.fail('two');
+    for (let second = 0; second < 120; second += 1) {
+      scene.store.fail(second % 2 === 0 ? 'one' : 'two');
+      assert.equal(scene.journal.figures().failure, second % 2 === 0 ? 'one' : 'two');
+      scene.clock.advance(1000);
+    }
     assert.equal(scene.log.texts('error').length, 2);
+    scene.clock.advance(REASON_MS);
+    scene.store.fail('three');
+    assert.match(scene.log.texts('error')[2] ?? '', /three/);
   });
 
   test('a save under way learns of it', async () => {
@@ -414,19 +636,19 @@ describe('a store that fails', () => {
     const { journal, store, turn } = scene;
     queue(scene, 1);
     turn.end();
-    const bytes = new Uint8Array(1024 * 1024);
     for (let position = 2; !journal.isBehind && position < 100; position += 1) {
-      const delivery = { ...rowOf(1, '').delivery, message: messageOf('', { bytes }) };
-      journal.append(queuedRecord('a', { position, delivery }));
+      queueLarge(scene, position);
       turn.end();
     }
     assert.ok(journal.isBehind);
     assert.ok(journal.figures().pendingBytes > BEHIND_BYTES);
     assert.equal(scene.told.length, 1);
-    store.release(1);
-    assert.ok(journal.isBehind);
-    store.release(1);
+    while (journal.isBehind && groupCount(scene) > 0) {
+      assert.ok(journal.figures().pendingBytes >= CAUGHT_UP_BYTES);
+      store.release(1);
+    }
     assert.ok(!journal.isBehind);
+    assert.ok(journal.figures().pendingBytes < CAUGHT_UP_BYTES);
     assert.ok(!turn.isPending);
   });
 });
@@ -458,6 +680,36 @@ describe('relaxed', () => {
     assert.deepEqual(commitAll(scene), [['queued 1:1', 'queued 1:2', 'queued 1:3']]);
   });
 
+  test('what stands aside is no change of the window, and leaves within a second, whatever leaves meanwhile', async () => {
+    const scene = await openSceneWithSession({ mode: { ...relaxed, changesMax: 2 } });
+    for (const topic of ['t', 'u', 'v']) scene.journal.append(retained(topic));
+    queue(scene, 1);
+    assert.deepEqual(commitAll(scene), []);
+    queue(scene, 2);
+    assert.deepEqual(commitAll(scene), [['queued 1:1', 'queued 1:2']]);
+    for (let passedMs = 0; passedMs < LATER_MS; passedMs += 100) {
+      scene.store.commits.length = 0;
+      scene.clock.advance(100);
+      const position = 3 + passedMs / 50;
+      for (const each of [position, position + 1]) queue(scene, each);
+      scene.turn.end();
+      scene.store.release();
+    }
+    assert.deepEqual(scene.store.commits[0], ['retained t', 'retained u', 'retained v']);
+  });
+
+  test('with a longer window what stands aside waits for as long as that, from when it came', async () => {
+    const scene = await openSceneWithSession({ mode: { ...relaxed, windowMs: 5000, changesMax: 1 } });
+    scene.journal.append(retained('t'));
+    for (let second = 1; second < 5; second += 1) {
+      scene.clock.advance(1000);
+      queue(scene, second);
+      assert.deepEqual(commitAll(scene), [[`queued 1:${second}`]]);
+    }
+    scene.clock.advance(1000);
+    assert.deepEqual(commitAll(scene), [['retained t']]);
+  });
+
   test('QoS 2 that runs to its end within the window costs nothing', async () => {
     const scene = await openSceneWithSession({ mode: relaxed });
     queue(scene, 1, 2);
@@ -486,10 +738,7 @@ describe('relaxed', () => {
 
   test('a window does not grow without a bound', async () => {
     const scene = await openSceneWithSession({ mode: { ...relaxed, windowMs: 3_600_000 } });
-    for (let position = 1; position <= 9; position += 1) {
-      const delivery = { ...rowOf(1, '').delivery, message: messageOf('', { bytes: new Uint8Array(1024 * 1024) }) };
-      scene.journal.append(queuedRecord('a', { position, delivery }));
-    }
+    for (let position = 1; position <= 9; position += 1) queueLarge(scene, position);
     assert.equal(commitAll(scene).length, 1);
   });
 
@@ -587,6 +836,18 @@ describe('the end', () => {
     assert.match(scene.log.texts('error').at(-1) ?? '', /2 changes .*are lost: the disk is full\. None of them/);
   });
 
+  test('a thread that hangs is not waited for, and what is lost is said before', async () => {
+    const scene = await openSceneWithSession();
+    scene.store.isHanging = true;
+    queue(scene, 1);
+    const closing = scene.journal.close();
+    scene.clock.advance(CLOSE_MS_MAX);
+    while (!scene.store.isEnded) await Promise.resolve();
+    assert.match(scene.log.texts('error').at(-1) ?? '', /1 changes .*are lost: the store did not answer within 10 s/);
+    scene.clock.advance(END_MS_MAX);
+    await closing;
+  });
+
   test('relaxed, it says that something of it may have been acknowledged', async () => {
     const scene = await openSceneWithSession({ mode: { kind: 'relaxed', windowMs: 500, changesMax: null } });
     queue(scene, 1);
@@ -610,6 +871,14 @@ describe('the end', () => {
     assert.equal(scene.journal.durable, ticket);
     assert.deepEqual(scene.store.commits.at(-1), ['queued 1:1', 'retained t']);
   });
+});
+
+test('a session number is never given out twice: when there are no more of them nobody gets one', async () => {
+  const scene = await openScene({ opened: { nextSession: SESSION_NUMBER_MAX } });
+  scene.journal.append(sessionRecord('a'));
+  assert.throws(() => scene.journal.append(sessionRecord('b')), /given out all of its 4294967295 session numbers/);
+  scene.journal.append(sessionRecord('a'));
+  assert.deepEqual(commitAll(scene), [[`session ${SESSION_NUMBER_MAX}`, 'time']]);
 });
 
 test('figures: what waits, and how the last commits were', async () => {

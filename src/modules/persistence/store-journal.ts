@@ -7,7 +7,11 @@
  * There is no timer on the way of what somebody waits for: the group leaves at the end of the turn, or when the one before is
  * committed, so that the groups grow with the time that a sync takes. What nobody waits for gets ticket 0; it joins the next
  * group, or makes one of its own after LATER_MS. Relaxed, everything is "durable" as soon as it is appended, and leaves after
- * a window.
+ * a window; what stands aside (retained messages of QoS 0) leaves after the window too, but not before LATER_MS, whatever
+ * leaves meanwhile.
+ *
+ * A batch that has become large leaves at the end of the turn, behind the groups that are under way: encoding a group never
+ * takes long, and what was appended in one turn stays in one group.
  *
  * A commit that fails stays with the store, which tries it again; meanwhile the journal says that it fails, and the next
  * group gathers.
@@ -70,15 +74,14 @@ export interface StoreFigures {
   readonly windowMs: number;
 }
 
-/** How long a change that nobody waits for may stay in memory. */
+/** How long a change that nobody waits for may stay in memory; relaxed, the window when that is longer. */
 export const LATER_MS = 1000;
 /** More bytes than this that are not synced: publishers are not read, until fewer than the second are left. */
 export const BEHIND_BYTES = 64 * 1024 * 1024;
 export const CAUGHT_UP_BYTES = 32 * 1024 * 1024;
-/** Relaxed: a group does not grow beyond this, whatever its window. */
-const WINDOW_BYTES_MAX = 8 * 1024 * 1024;
-/** How long the end may take. */
+/** How long the end may take, and then the end of the store's thread, which may hang in a sync. */
 export const CLOSE_MS_MAX = 10_000;
+export const END_MS_MAX = 1000;
 /** How often the clocks are compared while nothing is stored. */
 const LOOK_AT_CLOCK_MS = 60_000;
 /** The ticket of what comes after the end: it is not going to be durable. */
@@ -128,9 +131,12 @@ export class StoreJournal implements Journal {
   readonly #groups = new OpenGroups();
   #room: ArrayBuffer | null = null;
   #isTurnAsked = false;
-  #cancelTimer: (() => void) | null = null;
-  #isWindowOpen = false;
-  /** The timer has run: what is pending leaves with the next group, what stands aside as well. */
+  /** Relaxed: null = no window is open. */
+  #cancelWindow: (() => void) | null = null;
+  /** The window has ended: what is pending leaves with the next group. */
+  #isWindowOver = false;
+  #cancelLater: (() => void) | null = null;
+  /** Its timer has run: what is pending leaves with the next group, what stands aside as well. */
   #isDue = false;
   #cancelLook: () => void = () => undefined;
 
@@ -185,12 +191,13 @@ export class StoreJournal implements Journal {
 
   append(record: JournalRecord): Ticket {
     if (this.#closing !== null) return NEVER;
-    if (!this.#intake.take(record)) {
-      this.#startTimer(Math.max(LATER_MS, this.#windowMs));
+    const isAwaited = this.#intake.take(record);
+    if (this.#batch.isFull || (!this.#isBehind && this.#unsyncedBytes > BEHIND_BYTES)) this.#askTurn();
+    if (!isAwaited) {
+      this.#startLater();
       return 0;
     }
     this.#lastTicket += 1;
-    if (!this.#isBehind && this.#unsyncedBytes > BEHIND_BYTES) this.#askTurn();
     if (this.#mode.kind === 'relaxed') this.#onRelaxed(this.#mode.changesMax);
     else if (this.#groups.isEmpty) this.#askTurn();
     return this.#lastTicket;
@@ -198,17 +205,15 @@ export class StoreJournal implements Journal {
 
   #onRelaxed(changesMax: number | null): void {
     if (!this.isFailing) this.#durable = this.#lastTicket;
-    if (!this.#isWindowOpen) {
-      this.#isWindowOpen = true;
-      this.#stopTimer();
-      this.#startTimer(this.#windowMs);
-    }
+    this.#cancelWindow ??= this.#after(this.#windowMs, () => {
+      this.#isWindowOver = true;
+      this.#proceed();
+    });
     if (this.#isWindowFull(changesMax)) this.#askTurn();
   }
 
   #isWindowFull(changesMax: number | null): boolean {
-    const { changeCount, byteCount } = this.#batch;
-    return byteCount >= WINDOW_BYTES_MAX || (changesMax !== null && changeCount >= changesMax);
+    return this.#batch.isFull || (changesMax !== null && this.#batch.readyCount >= changesMax);
   }
 
   // -------------------------------------------------------------------------------------------------------- shipping
@@ -222,31 +227,44 @@ export class StoreJournal implements Journal {
     });
   }
 
-  #startTimer(delayMs: number): void {
-    if (this.#cancelTimer !== null) return;
-    this.#cancelTimer = this.#parts.clock.after(Math.min(delayMs, DELAY_MS_MAX), () => {
-      this.#cancelTimer = null;
+  /** What nobody waits for leaves at the latest then; nothing that leaves before puts it off. */
+  #startLater(): void {
+    this.#cancelLater ??= this.#after(Math.max(LATER_MS, this.#windowMs), () => {
+      this.#cancelLater = null;
       this.#isDue = true;
       this.#proceed();
     });
   }
 
-  #stopTimer(): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = null;
+  #after(delayMs: number, run: () => void): () => void {
+    return this.#parts.clock.after(Math.min(delayMs, DELAY_MS_MAX), run);
+  }
+
+  #endWindow(): void {
+    this.#cancelWindow?.();
+    this.#cancelWindow = null;
+    this.#isWindowOver = false;
+  }
+
+  #stopTimers(): void {
+    this.#endWindow();
+    this.#cancelLater?.();
+    this.#cancelLater = null;
   }
 
   /** Ships what is to leave now, sees what is safe, and tells. */
   #proceed(): void {
-    if (this.#closing === null && !this.#isLoading && this.#groups.isEmpty) {
+    if (this.#closing === null && !this.#isLoading) {
       if (this.#mustShip()) this.#ship();
-      else if (this.#batch.awaitedCount === 0) this.#durable = this.#lastTicket;
+      else if (this.#groups.isEmpty && this.#batch.awaitedCount === 0) this.#durable = this.#lastTicket;
     }
     this.#tell();
   }
 
   #mustShip(): boolean {
-    if (this.#isDue) return true;
+    if (this.#batch.isFull) return true;
+    if (!this.#groups.isEmpty) return false;
+    if (this.#isDue || this.#isWindowOver) return true;
     const mode = this.#mode;
     return mode.kind === 'strict' ? this.#batch.awaitedCount > 0 : this.#isWindowFull(mode.changesMax);
   }
@@ -256,10 +274,11 @@ export class StoreJournal implements Journal {
     const { port } = this.#parts;
     const batch = this.#batch;
     if (this.#isDue) {
-      this.#isDue = false;
       batch.joinLater();
+      // There may be more of it than a group has room for.
+      this.#isDue = batch.hasLater;
     }
-    this.#isWindowOpen = false;
+    this.#endWindow();
     const pair = isLast ? this.#time.take() : this.#time.due();
     if (batch.isEmpty && pair === null) {
       // All of it was cancelled.
@@ -277,6 +296,13 @@ export class StoreJournal implements Journal {
       byteCount: ops.byteLength,
     });
     port.post({ kind: 'commit', ops: ops.finish() });
+  }
+
+  /** The same with what stands aside, in as many groups as that takes. */
+  #shipAll(isLast = false): void {
+    this.#isDue = true;
+    do this.#ship(isLast);
+    while (this.#isDue);
   }
 
   #lookAtClock(): void {
@@ -378,7 +404,7 @@ export class StoreJournal implements Journal {
     const damaged = this.#reads.take(message);
     if (damaged === null || this.#closing !== null) return;
     for (const position of damaged.positions) this.#batch.done(damaged.session, position, false);
-    if (damaged.positions.length > 0) this.#startTimer(LATER_MS);
+    if (damaged.positions.length > 0) this.#startLater();
   }
 
   // --------------------------------------------------------------------------------------------- reading and the end
@@ -396,12 +422,26 @@ export class StoreJournal implements Journal {
   readQueue(clientId: string, after: number, limit: number): Promise<readonly QueueRow[]> {
     const session = this.#sessions.find(clientId);
     if (session === undefined) return Promise.resolve([]);
-    const { failure } = this.#health;
-    if (failure !== null) return Promise.reject(new Error(failure));
-    if (this.#closing !== null) return Promise.reject(new Error('the store is closed'));
-    // What is pending may be what is asked for.
-    if (!this.#batch.isEmpty) this.#ship();
-    return this.#reads.read({ session, clientId, after, limit });
+    const unreadable = this.#unreadable;
+    if (unreadable !== null) return Promise.reject(new Error(unreadable));
+    const wish = { session, clientId, after, limit };
+    if (this.#batch.isEmpty) return this.#reads.read(wish);
+    // What is pending may be what is asked for. It leaves first, but not in the middle of a turn: a crash would take a part.
+    return new Promise((resolve, reject) => {
+      this.#parts.turn.atEnd(() => {
+        const reason = this.#unreadable;
+        if (reason !== null) {
+          reject(new Error(reason));
+          return;
+        }
+        if (!this.#batch.isEmpty) this.#ship();
+        this.#reads.read(wish).then(resolve, reject);
+      });
+    });
+  }
+
+  get #unreadable(): string | null {
+    return this.#health.failure ?? (this.#closing === null ? null : 'the store is closed');
   }
 
   figures(): StoreFigures {
@@ -425,8 +465,7 @@ export class StoreJournal implements Journal {
     this.#mode = mode;
     this.#intake.isPacketIdAwaited = mode.kind === 'strict';
     this.#sayMode();
-    this.#isWindowOpen = false;
-    this.#stopTimer();
+    this.#stopTimers();
     if (mode.kind === 'relaxed' && !this.isFailing) this.#durable = this.#lastTicket;
     // What is pending leaves now: no window counts from an earlier mode.
     this.#isDue = true;
@@ -442,8 +481,7 @@ export class StoreJournal implements Journal {
     if (failure !== null) return Promise.resolve(failure);
     if (this.#closing !== null) return Promise.resolve('the store is closed');
     if (this.#isLoading) return Promise.resolve('the store is being loaded');
-    this.#isDue = true;
-    this.#ship();
+    this.#shipAll();
     const tidied = new Promise<string | null>((resolve) => this.#tidies.push(resolve));
     this.#parts.port.post({ kind: 'tidy' });
     this.#tell();
@@ -458,11 +496,10 @@ export class StoreJournal implements Journal {
   async #close(): Promise<void> {
     const { clock, port } = this.#parts;
     this.#cancelLook();
-    this.#stopTimer();
+    this.#stopTimers();
     const isLost = this.#health.lost !== null;
     if (!isLost) {
-      this.#isDue = true;
-      if (!this.#isLoading) this.#ship(true);
+      if (!this.#isLoading) this.#shipAll(true);
       const closed = new Promise<void>((resolve) => {
         this.#onClosed = resolve;
       });
@@ -471,12 +508,25 @@ export class StoreJournal implements Journal {
       await closed;
       cancel();
     }
-    await port.end();
     const error = new Error('the store is closed');
     this.#reads.failAll(error);
     this.#load?.fail(['Error: Loading the store was broken off.'], false);
     for (const settle of this.#tidies) settle(error.message);
     this.#sayUnsaved();
+    await this.#endPort();
+  }
+
+  /** A thread that hangs in a sync does not end, and the broker must. */
+  #endPort(): Promise<void> {
+    const { clock, port } = this.#parts;
+    return new Promise((resolve) => {
+      const cancel = clock.after(END_MS_MAX, resolve);
+      const end = (): void => {
+        cancel();
+        resolve();
+      };
+      port.end().then(end, end);
+    });
   }
 
   #sayUnsaved(): void {

@@ -61,7 +61,7 @@ export class StoreLoad {
     // In a turn of its own, so that the loop gets round between two chunks; also the end, which must not overtake.
     this.#parts.turn.atEnd(() => {
       if (this.#isEnded) return;
-      if (message.kind === 'load-ended') this.#end(message.counts);
+      if (message.kind === 'load-ended') this.#end(message.counts, message.lines ?? []);
       else this.#takeChunk(message.ops);
     });
   }
@@ -105,11 +105,12 @@ export class StoreLoad {
     );
   }
 
-  #end(counts: StoreCounts): void {
+  #end(counts: StoreCounts, lines: readonly string[]): void {
     const { clock, log } = this.#parts;
     this.#isEnded = true;
     this.#loading.end();
     this.#counts = counts;
+    for (const line of lines) log.write('error', line);
     if (this.#saidMs !== this.#startedMs) {
       const seconds = ((clock.monotonicMs() - this.#startedMs) / 1000).toFixed(1);
       log.write('information', `The store is loaded, in ${seconds} s.`);

@@ -19,6 +19,9 @@ test('what is pending is shipped first, also when a group is under way', async (
   scene.turn.end();
   queue(scene, 2);
   const reading = scene.journal.readQueue('a', 0, 5);
+  queue(scene, 3);
+  assert.equal(scene.store.waiting.length, 1, 'a turn stays whole');
+  scene.turn.end();
   assert.deepEqual(
     scene.store.waiting.map((message) =>
       message.kind === 'read' ? [message.session, message.after, message.limit] : message.kind,
@@ -30,7 +33,18 @@ test('what is pending is shipped first, also when a group is under way', async (
     (await reading).map(({ delivery }) => payloadOf(delivery.message)),
     ['m1'],
   );
-  assert.ok(scene.journal.durable >= 2);
+  assert.deepEqual(scene.store.commits, [['queued 1:1'], ['queued 1:2', 'queued 1:3']]);
+});
+
+test('a read that waits for the end of the turn is told when there is nothing to be had by then', async () => {
+  const scene = await openSceneWithSession();
+  queue(scene, 1);
+  const failing = assert.rejects(scene.journal.readQueue('a', 0, 5), /closed/);
+  const closing = scene.journal.close();
+  scene.turn.end();
+  scene.store.release();
+  await closing;
+  await failing;
 });
 
 test('several reads are answered each with its own', async () => {
@@ -110,6 +124,7 @@ test('a QoS 2 row that was read back is known as such: its packet id is waited f
   const scene = await openSceneWithSession({ rows: (ops) => write(ops, 5, true, 2) });
   assert.equal(sent(scene, 4), 0);
   const reading = scene.journal.readQueue('a', 0, 5);
+  scene.turn.end();
   scene.store.release();
   await reading;
   assert.ok(sent(scene, 5) > 0);

@@ -186,6 +186,7 @@ test('a long queue comes back in parts, in order, whatever is done or added mean
     const seen: number[] = [];
     for (let after = tail.after; ; ) {
       const reading = run.journal.readQueue('a', after, 64);
+      run.turn.end();
       run.store.release();
       const rows = await reading;
       if (rows.length === 0) break;

@@ -61,7 +61,13 @@ export type FromStore =
   /** `reason`: whole lines for the log, the mend included. */
   | { readonly kind: 'open-failed'; readonly lines: readonly string[] }
   | { readonly kind: 'loaded'; readonly ops: Uint8Array<ArrayBuffer> }
-  | { readonly kind: 'load-ended'; readonly counts: StoreCounts }
+  /** `lost`: damaged rows that are left out. `lines`: whole lines for the log that say so. */
+  | {
+      readonly kind: 'load-ended';
+      readonly counts: StoreCounts;
+      readonly lost?: number;
+      readonly lines?: readonly string[];
+    }
   /** What is stored is damaged: it has been set aside, with the lines that say so, or (`isDamageRefused`) it stays. */
   | { readonly kind: 'load-failed'; readonly lines: readonly string[]; readonly isSetAside: boolean }
   /** The commit is durable. `room`: its buffer, to be used again. */

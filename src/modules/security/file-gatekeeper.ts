@@ -127,6 +127,8 @@ export class FileGatekeeper implements Gatekeeper {
   }
 
   mayHavePublished(publisher: Publisher, topic: TopicName): boolean {
+    // A listener of before a restart: whoever changed its port did not mean to lose what was retained.
+    if (!this.#byListener.has(publisher.listenerId) && !this.#gone.has(publisher.listenerId)) return true;
     // Not told in the log: it is asked for each subscriber anew.
     return this.#verdictOn(publisher, topic, AclAccess.Write) === 'allowed';
   }

@@ -157,6 +157,13 @@ test('read, write and subscribe', () => {
   assert.equal(mayPublish(security, 'r'), false);
 });
 
+test('T09 what was retained through a listener that is not known any more is handed out', () => {
+  const { security } = settingOf([listenerOf({ aclFile: 'rights' })], { rights: 'user ann\ntopic read #\n' });
+  const publisher = { clientId: 'c', userName: 'ann', listenerId: 1 };
+  assert.equal(security.gatekeeper.mayHavePublished(publisher, topicOf('a')), false);
+  assert.equal(security.gatekeeper.mayHavePublished({ ...publisher, listenerId: 9 }, topicOf('a')), true);
+});
+
 test('no enhanced authentication is offered', () => {
   const { gatekeeper } = settingOf([PASSWORDS], { passwords: '' }).security;
   assert.equal(gatekeeper.startEnhanced('SCRAM-SHA-256', requestOf()), null);

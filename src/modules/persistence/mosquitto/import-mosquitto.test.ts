@@ -221,3 +221,16 @@ test('import: a message for many sessions is written once in each piece', (t) =>
   const total = sizes.reduce((sum, size) => sum + size, 0);
   assert.ok(total < 400_000, `${total} bytes for one message of 100,000`);
 });
+
+test('import: time grows with the subscriptions of a session, not with their square', (t) => {
+  const count = 60_000;
+  const file = new HandFile(6).client({ clientId: 'c' });
+  for (let index = 0; index < count; index++) file.subscription({ clientId: 'c', filter: `a/${index}` });
+  file.subscription({ clientId: 'c', filter: 'a/7' });
+  const path = written(t, file);
+  const startMs = performance.now();
+  const { counts } = importMosquitto(path, () => undefined, NOW);
+  const tookMs = performance.now() - startMs;
+  assert.equal(counts.subscriptions, count, 'one that stands there twice counts once');
+  assert.ok(tookMs < 4000, `${tookMs} ms, which is 300 when it does not look through all for each`);
+});

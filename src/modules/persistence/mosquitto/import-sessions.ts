@@ -48,6 +48,8 @@ export interface ImportedSession {
   readonly session: number;
   readonly clientId: string;
   readonly subscriptions: StoredSubscription[];
+  /** Texts of their filters. */
+  readonly filters: Set<string>;
   /** Packet ids of what is in flight to it. */
   readonly sentIds: Set<number>;
   /** Packet ids of QoS 2 messages that came from it. */
@@ -155,6 +157,7 @@ export class ImportSessions {
       session,
       clientId: fields.clientId,
       subscriptions: [],
+      filters: new Set(),
       sentIds: new Set(),
       receivedIds: new Set(),
       lastPosition: 0,
@@ -170,7 +173,8 @@ export class ImportSessions {
 
   #subscribe(session: ImportedSession, subscription: StoredSubscription): void {
     const { text } = subscription.filter;
-    if (session.subscriptions.some(({ filter }) => filter.text === text)) return;
+    if (session.filters.has(text)) return;
+    session.filters.add(text);
     session.subscriptions.push(subscription);
     this.subscriptionCount += 1;
     this.#output.ops.subscribed(session.session, keyOf(text), encodeSubscription(subscription));

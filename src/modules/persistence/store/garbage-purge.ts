@@ -3,7 +3,7 @@
  * million rows; so only its own row goes at once, and the rest in slices when there is nothing else to do.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { cellsOf, countIn, integerIn } from './cells.ts';
+import { cellsOf, integerIn } from './cells.ts';
 import { CheckedTable, keyCheck } from './row-check.ts';
 import { inTransaction } from './store-database.ts';
 
@@ -51,7 +51,7 @@ export class GarbagePurge {
       return 0;
     }
     const cells = cellsOf(row);
-    const session = countIn(cells, 0);
+    const session = integerIn(cells, 0);
     // A flipped bit must not end a session that lives.
     const isTrue = keyCheck(CheckedTable.Removed, session) === integerIn(cells, 1);
     let removed = 0;

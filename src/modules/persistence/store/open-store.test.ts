@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSyn
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { MosquittoDbError } from '../mosquitto/mosquitto-source.ts';
 import type { StoreOptions } from '../thread-messages.ts';
 import type { OpenParts } from './open-store.ts';
 import { bytes, modelOf, opsOf, optionsFor, WALL_MS, withFolder } from './store.fixture.ts';
@@ -318,7 +319,7 @@ test('open: an import that fails half way leaves an empty store and says so', ()
     writeFileSync(mosquittoFile, 'state');
     const importer: OpenParts['importer'] = (_file, apply) => {
       apply(opsOf((w) => w.session(1, bytes('half'))));
-      throw new Error('the rest is damaged');
+      throw new MosquittoDbError('the rest is damaged', null);
     };
     const refused = refusalOf(() =>
       Store.open(optionsFor(folder, { mosquittoFile, isDamageRefused: true }), { importer }),
@@ -327,6 +328,57 @@ test('open: an import that fails half way leaves an empty store and says so', ()
     const { lines, said } = look(folder, { mosquittoFile }, { importer });
     assert.deepEqual(lines, []);
     assert.match(said, /cannot be imported: the rest is damaged/);
+  });
+});
+
+test('open: an import that fails for another reason ends the start, and the next one tries again', () => {
+  withFolder((folder) => {
+    const mosquittoFile = join(folder, 'mosquitto.db');
+    writeFileSync(mosquittoFile, 'state');
+    let fault: Error | null = Object.assign(new Error('no space'), { code: 'ENOSPC' });
+    const importer: OpenParts['importer'] = (_file, apply) => {
+      if (fault !== null) throw fault;
+      apply(opsOf((w) => w.session(1, bytes('of Mosquitto'))));
+      return { notes: [] };
+    };
+    assert.match(
+      refusalOf(() => Store.open(optionsFor(folder, { mosquittoFile }), { importer })),
+      /was not imported: the disk is full/,
+    );
+    fault = null;
+    assert.deepEqual(look(folder, { mosquittoFile }, { importer }).lines, ['session 1 of Mosquitto']);
+  });
+});
+
+test('open: a move that was cut off is ended, with the log under the name of its database', () => {
+  withFolder((folder) => {
+    const target = `${NAME}.replaced-20261124-110000`;
+    writeFileSync(join(folder, `${NAME}.moving`), `${NAME}\n${target}\n`);
+    writeFileSync(join(folder, target), 'moved');
+    writeFileSync(join(folder, `${NAME}-wal`), 'its log');
+    assert.match(look(folder).said, /was moved to/);
+    assert.equal(readFileSync(join(folder, `${target}-wal`), 'utf8'), 'its log');
+    assert.equal(existsSync(join(folder, `${NAME}.moving`)), false);
+  });
+});
+
+test('open: a refusal leaves the log where it is', () => {
+  withFolder((folder) => {
+    const { store } = Store.open(optionsFor(folder));
+    store.apply(opsOf((w) => w.retained(bytes('a'), bytes('x'))));
+    const database = openDatabase(join(folder, NAME));
+    database.exec('DROP TABLE wills');
+    database.close();
+    const before = ['', '-wal'].map((ending) => readFileSync(join(folder, NAME + ending)));
+    store.closeUnchanged();
+    assert.match(
+      refusalOf(() => Store.open(optionsFor(folder, { isDamageRefused: true }))),
+      /its tables/,
+    );
+    assert.deepEqual(
+      ['', '-wal'].map((ending) => readFileSync(join(folder, NAME + ending))),
+      before,
+    );
   });
 });
 

@@ -7,6 +7,7 @@
  */
 import { accessSync, constants, copyFileSync, existsSync, renameSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
+import { MosquittoDbError } from '../mosquitto/mosquitto-source.ts';
 import type { StoreOpened, StoreOptions } from '../thread-messages.ts';
 import { OpApplier } from './op-applier.ts';
 import { MIGRATIONS, type Migration, SCHEMA_VERSION } from './schema.ts';
@@ -14,6 +15,7 @@ import {
   applyOps,
   checkShape,
   checkWhole,
+  closeUnchanged,
   headerOf,
   initialise,
   inTransaction,
@@ -23,9 +25,13 @@ import {
   timeOf,
   versionOf,
 } from './store-database.ts';
-import { faultText, isDamage, StoreDamage, StoreRefusal } from './store-faults.ts';
+import { faultText, isDamage, isReadFault, StoreDamage, StoreRefusal } from './store-faults.ts';
 import { StoreFiles, sizeOf, syncFile } from './store-files.ts';
 import { lockFolder, type StoreLock } from './store-lock.ts';
+
+/** What cannot be read is tried again this often, after a pause. */
+const READ_ATTEMPTS = 3;
+const READ_PAUSE_MS = 100;
 
 type Notes = StoreOpened['notes'];
 type Note = Notes[number];
@@ -53,7 +59,7 @@ export function openStore(options: StoreOptions, parts: OpenParts = {}): OpenedS
   files.makeFolder();
   const lock = lockFolder(files);
   try {
-    return { files, lock, ...new Opening(files, options, parts).run() };
+    return { files, lock, ...openPatiently(() => new Opening(files, options, parts).run()) };
   } catch (error) {
     lock.release();
     if (error instanceof StoreRefusal) throw error;
@@ -61,6 +67,18 @@ export function openStore(options: StoreOptions, parts: OpenParts = {}): OpenedS
       `Error: The store ${files.store} cannot be opened: ${faultText(error)}.`,
       'Error: The file was left as it is. Mend the cause and start the broker again.',
     ]);
+  }
+}
+
+/** An error that the disk reports once may be none a moment later. */
+function openPatiently<T>(open: () => T): T {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return open();
+    } catch (error) {
+      if (attempt === READ_ATTEMPTS || !isReadFault(error)) throw error;
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, READ_PAUSE_MS);
   }
 }
 
@@ -77,6 +95,9 @@ class Opening {
   }
 
   run(): { readonly database: DatabaseSync; readonly opened: StoreOpened } {
+    const moved = this.#files.finishMove();
+    if (moved !== null)
+      this.#note('warning', `Warning: ${moved.from} was moved to ${moved.to}, as a start before began to do.`);
     this.#files.remove(this.#files.making);
     this.#takeIncoming();
     const existing = this.#openExisting();
@@ -97,7 +118,7 @@ class Opening {
       this.#note('error', `Error: The staged restore is not used: ${reason}. It was moved to ${moved}.`);
       return;
     }
-    if (sizeOf(store) > 0) {
+    if (sizeOf(store) > 0 || this.#files.hasOrphans(store)) {
       const moved = this.#files.moveAway(store, 'replaced');
       this.#note('notice', `The store was replaced by the staged restore; the one before was moved to ${moved}.`);
     } else {
@@ -109,7 +130,7 @@ class Opening {
     this.#files.sync();
   }
 
-  /** Why the file cannot be a store; null = it can. It has nothing beside it afterwards. */
+  /** Why the file cannot be a store; null = it can, and has nothing beside it. */
   #faultOf(path: string): string | null {
     const header = headerOf(path);
     if (header === 'absent') return 'it is not there';
@@ -118,14 +139,14 @@ class Opening {
     try {
       database = openDatabase(path);
       const version = versionOf(database);
-      if (version > SCHEMA_VERSION) return `a newer Zanzara wrote it (schema ${version})`;
+      if (version > SCHEMA_VERSION) throw new StoreDamage(`a newer Zanzara wrote it (schema ${version})`);
       checkWhole(database);
+      database.close();
       return null;
     } catch (error) {
+      if (database !== null) closeUnchanged(database, path);
       if (isDamage(error)) return faultText(error);
       throw error;
-    } finally {
-      database?.close();
     }
   }
 
@@ -156,7 +177,7 @@ class Opening {
       return database;
     } catch (error) {
       if (isDamage(error)) return this.#setAside(faultText(error), database);
-      database?.close();
+      if (database?.isOpen === true) closeUnchanged(database, store);
       throw error;
     }
   }
@@ -188,12 +209,12 @@ class Opening {
   #setAside(reason: string, database: DatabaseSync | null): null {
     const { store } = this.#files;
     if (this.#options.isDamageRefused) {
-      database?.close();
+      if (database?.isOpen === true) closeUnchanged(database, store);
       throw damageRefusal(store, reason);
     }
     // Moved before it is closed: SQLite writes nothing more to a file that has moved.
     const moved = this.#files.moveAway(store, 'damaged');
-    database?.close();
+    if (database?.isOpen === true) database.close();
     for (const text of setAsideLines(store, reason, moved)) this.#note('error', text);
     return null;
   }
@@ -213,25 +234,16 @@ class Opening {
 
   /** @returns false: it failed, and the new store is to be made without it. */
   #importInto(file: string, importer: Importer): boolean {
-    let storeFault: unknown = null;
     try {
       this.#make((database) => {
         const applier = new OpApplier(database);
-        const apply = (ops: Uint8Array) => {
-          try {
-            applyOps(database, applier, ops);
-          } catch (error) {
-            storeFault = error;
-            throw error;
-          }
-        };
-        const { notes } = importer(file, apply, this.#options.wallMs);
+        const { notes } = importer(file, (ops) => applyOps(database, applier, ops), this.#options.wallMs);
         this.#notes.push(...notes);
       });
       return true;
     } catch (error) {
-      // The disk's fault is not that of Mosquitto's file: the next start tries again.
-      if (error === storeFault) throw error;
+      // Only what the file says itself is a reason to go on without it; after all else the next start tries again.
+      if (!(error instanceof MosquittoDbError)) throw importRefusal(file, error);
       if (this.#options.isDamageRefused) throw new StoreRefusal([importFault(file, error)]);
       this.#note('error', importFault(file, error));
       return false;
@@ -282,6 +294,13 @@ function newerRefusal(path: string, version: number): StoreRefusal {
   return new StoreRefusal([
     `Error: The store ${path} was written by a newer Zanzara (schema ${version}, this one knows ${SCHEMA_VERSION}).`,
     'Error: Start that version again, or set persistence_location to another folder. Nothing in the file was changed.',
+  ]);
+}
+
+function importRefusal(file: string, error: unknown): StoreRefusal {
+  return new StoreRefusal([
+    `Error: The state of Mosquitto in ${file} was not imported: ${faultText(error)}. The file was left as it is.`,
+    'Error: Mend the cause and start the broker again, which tries again; or move the file away to begin with no state.',
   ]);
 }
 

@@ -6,6 +6,7 @@ import { bytesIn, cellsOf, countIn, integerIn } from './cells.ts';
 import { metaCheck, type OpApplier, TIME_BYTES } from './op-applier.ts';
 import { APPLICATION_ID, createTables, SCHEMA_VERSION, shapeOf } from './schema.ts';
 import { StoreDamage } from './store-faults.ts';
+import { sizeOf } from './store-files.ts';
 
 /** How long a backup or a tool may hold a lock before a commit fails, and is tried again. */
 const BUSY_MS = 250;
@@ -13,6 +14,7 @@ const HEADER_BYTES = 100;
 const APPLICATION_ID_AT = 68;
 const MAGIC = 'SQLite format 3\0';
 const VERSION_BYTES = 4;
+export const SESSION_MAX = 0xffffffff;
 
 /**
  * `synchronous = FULL`: a commit returns when the log is on the disk. Checkpoints are the store's own business, so that no
@@ -37,10 +39,26 @@ export function openDatabase(path: string): DatabaseSync {
   try {
     database.exec(SETTINGS);
   } catch (error) {
-    database.close();
+    closeUnchanged(database, path);
     throw error;
   }
   return database;
+}
+
+/**
+ * Closes a database and leaves its files as they are: SQLite moves the log into the file when the last one closes it, but
+ * not when that one may only read.
+ */
+export function closeUnchanged(database: DatabaseSync, path: string): void {
+  let reader: DatabaseSync | null = null;
+  try {
+    if (sizeOf(`${path}-wal`) > 0) reader = new DatabaseSync(path, { readOnly: true });
+    reader?.exec('PRAGMA schema_version');
+  } catch {
+    // What is no database has no log that could be moved into it.
+  }
+  database.close();
+  reader?.close();
 }
 
 /** What a file is by its first bytes; SQLite is let at it only when it is ours, because it may write to what it opens. */
@@ -137,10 +155,15 @@ export function checkShape(database: DatabaseSync): void {
 
 /** The lowest session number that no row has, and none below which could come again. */
 export function nextSessionOf(database: DatabaseSync): number {
-  const sources = ['SELECT max(id) FROM sessions', 'SELECT max(session) FROM removed'];
-  for (const table of ['subscriptions', 'received', 'queue']) sources.push(`SELECT max(session) FROM ${table}`);
-  const highest = sources.map((sql) => numberOf(database, `SELECT ifnull((${sql}), 0)`));
+  const sources = [highestOf('sessions', 'id')];
+  for (const table of ['removed', 'subscriptions', 'received', 'queue']) sources.push(highestOf(table, 'session'));
+  const highest = sources.map((sql) => numberOf(database, sql));
   return Math.max(...highest) + 1;
+}
+
+/** The number of a damaged row does not count when no session can have it. */
+function highestOf(table: string, key: string): string {
+  return `SELECT ifnull(max(${key}), 0) FROM ${table} WHERE ${key} BETWEEN 0 AND ${SESSION_MAX}`;
 }
 
 export function numberOf(database: DatabaseSync, sql: string): number {

@@ -24,6 +24,8 @@ export class StoreDamage extends Error {
 
 /** Primary result codes of SQLite. */
 const Sqlite = {
+  /** Statements of ours fail to compile: the schema is not what it was. */
+  Error: 1,
   Perm: 3,
   Busy: 5,
   Locked: 6,
@@ -34,23 +36,15 @@ const Sqlite = {
   Corrupt: 11,
   Full: 13,
   CannotOpen: 14,
+  /** A row says that it is longer than any may be. */
+  TooBig: 18,
   NotDatabase: 26,
 } as const;
 
-/** I/O errors that say that the bytes of the file cannot be had: read, short read, the file system says it is damaged. */
-const UNREADABLE: ReadonlySet<number> = new Set([266, 522, 8458]);
+/** I/O errors that say that the file is not whole: a page ends early, the file system says that it is damaged. */
+const NOT_WHOLE: ReadonlySet<number> = new Set([522, 8458]);
 
-const DISK_FAULTS: ReadonlySet<number> = new Set([
-  Sqlite.Perm,
-  Sqlite.Busy,
-  Sqlite.Locked,
-  Sqlite.NoMemory,
-  Sqlite.ReadOnly,
-  Sqlite.Interrupt,
-  Sqlite.InputOutput,
-  Sqlite.Full,
-  Sqlite.CannotOpen,
-]);
+const DAMAGES: ReadonlySet<number> = new Set([Sqlite.Error, Sqlite.Corrupt, Sqlite.TooBig, Sqlite.NotDatabase]);
 
 /** SQLite's extended result code; null when the error is not SQLite's. */
 export function sqliteCodeOf(error: unknown): number | null {
@@ -65,15 +59,22 @@ export function systemCodeOf(error: unknown): string | null {
 }
 
 /**
- * Whether an error that came up while reading a store says that the file is damaged. False: it is the disk's, the
- * memory's or somebody else's fault, and the file may be whole.
+ * Whether an error that came up while reading a store says that the file is damaged. What is not listed here is the
+ * disk's, the memory's or our own fault, and the file may be whole: it is never set aside for that.
  */
 export function isDamage(error: unknown): boolean {
   if (error instanceof StoreDamage) return true;
   const code = sqliteCodeOf(error);
-  // A number in a row that is no number of ours.
-  if (code === null) return error instanceof RangeError;
-  return UNREADABLE.has(code) || !DISK_FAULTS.has(code & 0xff);
+  // A number in a row that is none of ours, in the words of node:sqlite.
+  if (code === null) return systemCodeOf(error) === 'ERR_OUT_OF_RANGE';
+  return NOT_WHOLE.has(code) || DAMAGES.has(code & 0xff);
+}
+
+/** Whether the disk could not be read, which may be otherwise in a moment. */
+export function isReadFault(error: unknown): boolean {
+  const code = sqliteCodeOf(error);
+  if (code === null) return systemCodeOf(error) === 'EIO';
+  return (code & 0xff) === Sqlite.InputOutput && !NOT_WHOLE.has(code);
 }
 
 /** Whether SQLite says that the file is damaged, or no file of its own: trying again is no use. */

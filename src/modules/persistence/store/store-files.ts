@@ -1,17 +1,22 @@
 /** The files of a store's folder: their names, how they are made, moved out of the way, and made safe. */
 import {
-  chmodSync,
   closeSync,
+  constants,
   existsSync,
+  fchmodSync,
+  fstatSync,
   fsyncSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { faultText, StoreRefusal, systemCodeOf } from './store-faults.ts';
 
 const FOLDER_MODE = 0o750;
@@ -32,6 +37,8 @@ export class StoreFiles {
   /** A new store until it is whole. */
   readonly making: string;
   readonly lock: string;
+  /** Says which database is being moved, and where to, until all of its files are there. */
+  readonly moving: string;
   readonly #stamp: string;
 
   /** `wallMs`: for names. */
@@ -41,6 +48,7 @@ export class StoreFiles {
     this.incoming = `${this.store}.incoming`;
     this.making = `${this.store}.making`;
     this.lock = join(folder, 'zanzara.lock');
+    this.moving = `${this.store}.moving`;
     this.#stamp = stampOf(wallMs);
   }
 
@@ -60,8 +68,13 @@ export class StoreFiles {
 
   /** Makes an empty file that only its owner may read; SQLite gives the files beside it the same rights. */
   makeEmpty(path: string): void {
-    closeSync(openSync(path, 'a', FILE_MODE));
-    chmodSync(path, FILE_MODE);
+    const file = openOwn(path, constants.O_WRONLY | constants.O_CREAT);
+    try {
+      // What belongs to somebody else is left as it is.
+      if (fstatSync(file).uid === process.geteuid?.()) fchmodSync(file, FILE_MODE);
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** Removes a database with what stands beside it. */
@@ -74,11 +87,39 @@ export class StoreFiles {
    * @returns the new path
    */
   moveAway(path: string, why: string): string {
+    this.finishMove();
     const target = this.freeName(`${path}.${why}-${this.#stamp}`);
-    // The database first: what is left behind when it ends here is an orphan that the next start moves away too.
-    for (const ending of ['', ...BESIDE]) if (existsSync(path + ending)) renameSync(path + ending, target + ending);
+    this.makeEmpty(this.moving);
+    writeFileSync(this.moving, `${basename(path)}\n${basename(target)}\n`);
+    syncFile(this.moving);
     syncFolder(this.folder);
+    this.finishMove();
     return target;
+  }
+
+  /**
+   * Ends a move that has begun, so that a database and its log are never parted, whenever a start ends.
+   * @returns both paths; null = there was none
+   */
+  finishMove(): { readonly from: string; readonly to: string } | null {
+    const move = this.#readMove();
+    if (move !== null) {
+      for (const ending of ['', ...BESIDE]) {
+        if (existsSync(move.from + ending)) renameSync(move.from + ending, move.to + ending);
+      }
+      syncFolder(this.folder);
+    }
+    rmSync(this.moving, { force: true });
+    return move;
+  }
+
+  /** Null: there is none, or it was not written to its end, so that nothing has been moved. */
+  #readMove(): { readonly from: string; readonly to: string } | null {
+    if (!existsSync(this.moving)) return null;
+    const [from = '', to = '', ...rest] = readFileSync(this.moving, 'utf8').split('\n');
+    const isWhole = rest.length === 1 && from.startsWith(STORE_NAME) && to.startsWith(`${from}.`);
+    if (!isWhole || basename(from) !== from || basename(to) !== to) return null;
+    return { from: join(this.folder, from), to: join(this.folder, to) };
   }
 
   /** The name of a copy of the store. */
@@ -102,13 +143,43 @@ export class StoreFiles {
   /** Whether a store stood here before, under whatever name it stands now. */
   hasFormerStore(): boolean {
     return readdirSync(this.folder).some(
-      (name) => name.startsWith(`${STORE_NAME}.`) && name !== `${STORE_NAME}.making`,
+      (name) => name.startsWith(`${STORE_NAME}.`) && !name.startsWith(`${STORE_NAME}.making`),
     );
   }
 
   sync(): void {
     syncFolder(this.folder);
   }
+}
+
+/**
+ * Empties a file that is there.
+ * @throws when it is a link, no file, somebody else's, or has another name as well: it is left as it is then
+ */
+export function emptyOwn(path: string): void {
+  const file = openOwn(path, constants.O_WRONLY);
+  try {
+    const { uid, nlink } = fstatSync(file);
+    if (uid !== (process.geteuid?.() ?? uid)) throw new Error('it belongs to somebody else and is not empty');
+    if (nlink > 1) throw new Error('it has other names as well and is not empty');
+    ftruncateSync(file, 0);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Opens what is a file by itself: where a link leads, or how long a pipe makes wait, is not up to who put it there. */
+function openOwn(path: string, flags: number): number {
+  let file: number;
+  try {
+    file = openSync(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, FILE_MODE);
+  } catch (error) {
+    if (systemCodeOf(error) === 'ELOOP') throw new Error('it is a link; remove it');
+    throw error;
+  }
+  if (fstatSync(file).isFile()) return file;
+  closeSync(file);
+  throw new Error('it is not a file; remove it');
 }
 
 /** Bytes of a file; 0 when it is not there. */

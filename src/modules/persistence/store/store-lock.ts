@@ -3,10 +3,9 @@
  * kernel's, so the death of the process frees it, and nobody has to clear away what is left of one. A file with a process id
  * in it could not tell whether that process still lives, or is another one.
  */
-import { truncateSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { faultText, isBusy, isCorrupt, StoreRefusal } from './store-faults.ts';
-import type { StoreFiles } from './store-files.ts';
+import { emptyOwn, type StoreFiles } from './store-files.ts';
 
 export interface StoreLock {
   release(): void;
@@ -26,7 +25,7 @@ export function lockFolder(files: StoreFiles): StoreLock {
 /** The file has no content of its own: whatever is in it came from elsewhere. It is emptied, not replaced, for locks hang on it. */
 function takeCleared(files: StoreFiles): StoreLock {
   try {
-    truncateSync(files.lock, 0);
+    emptyOwn(files.lock);
     return take(files.lock);
   } catch (error) {
     throw refusal(files, error);

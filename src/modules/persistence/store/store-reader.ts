@@ -8,12 +8,13 @@ import { OpWriter, RowState } from '../ops.ts';
 import type { StoreCounts } from '../thread-messages.ts';
 import { bytesIn, cellsOf, countIn, integerIn } from './cells.ts';
 import { CheckedTable, decodeSent, keyCheck, queueCheck } from './row-check.ts';
+import type { RowLoss } from './row-loss.ts';
+import { SESSION_MAX } from './store-database.ts';
 import { StoreDamage } from './store-faults.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 /** A reading of a queue ends early when it has this much, with one row at least. */
 const READ_BYTES_MAX = 8 * 1024 * 1024;
-const SESSION_MAX = 0xffffffff;
 
 const QUEUE_ROWS =
   'SELECT position, sent, bytes, message, body, crc FROM queue WHERE session = ? AND position > ? ORDER BY position';
@@ -50,21 +51,31 @@ class Statements {
 /** One row ahead in a table whose rows are in order of their sessions. */
 class SessionCursor {
   readonly #rows: NodeJS.Iterator<unknown>;
+  readonly #onPassed: (row: readonly unknown[]) => void;
   #row: readonly unknown[] | null = null;
-  #session = -1;
+  #session = Number.NEGATIVE_INFINITY;
 
-  constructor(rows: NodeJS.Iterator<unknown>) {
+  constructor(rows: NodeJS.Iterator<unknown>, onPassed: (row: readonly unknown[]) => void) {
     this.#rows = rows;
+    this.#onPassed = onPassed;
     this.#advance();
   }
 
   /** The next row of the session, whose cells begin with its number; rows of sessions before it are passed over. */
   take(session: number): readonly unknown[] | null {
-    while (this.#row !== null && this.#session < session) this.#advance();
+    this.passTo(session);
     const row = this.#row;
     if (row === null || this.#session !== session) return null;
     this.#advance();
     return row;
+  }
+
+  /** Passes over the rows of sessions below this one. */
+  passTo(session: number): void {
+    while (this.#row !== null && this.#session < session) {
+      this.#onPassed(this.#row);
+      this.#advance();
+    }
   }
 
   end(): void {
@@ -78,11 +89,17 @@ class SessionCursor {
       return;
     }
     this.#row = cellsOf(next.value);
-    const session = countIn(this.#row, 0);
+    const session = integerIn(this.#row, 0);
     if (session < this.#session) throw outOfOrder('rows of sessions');
     this.#session = session;
   }
 }
+
+/** Tables whose key is bytes, and what is in them. */
+const KEYED = {
+  retained: { table: CheckedTable.Retained, what: 'a retained message' },
+  will: { table: CheckedTable.Will, what: 'a will' },
+} as const;
 
 /** A row of a queue as it is stored. */
 interface StoredRow {
@@ -106,6 +123,12 @@ function checkedRow(session: number, cells: readonly unknown[]): StoredRow {
   const row = { session, position, payloadBytes };
   if (sent === null || queueCheck(row, message, body) !== integerIn(cells, 5)) throw wrongCheck('a queued message');
   return { ...row, ...sent, message, body };
+}
+
+/** Whether a row must be told whatever the head; one whose state is damaged is looked at when it is read. */
+function isInFlight(cells: readonly unknown[]): boolean {
+  const sent = decodeSent(integerIn(cells, 1));
+  return sent !== null && sent.state !== RowState.Queued;
 }
 
 /** Messages that several rows share, each told once, before its first row. */
@@ -140,14 +163,15 @@ function tellRow(row: StoredRow, messages: MessageTeller, writer: OpWriter): voi
 
 /**
  * Everything that is stored, in chunks, in the order that `Journal.load` promises. Rows of sessions that are not there are
- * passed over. @throws StoreDamage, or an error of SQLite
+ * passed over, and damaged ones left to `loss`. @throws StoreDamage, or an error of SQLite
  */
 export function* loadAll(
   database: DatabaseSync,
   headMax: number,
+  loss: RowLoss,
 ): Generator<Uint8Array<ArrayBuffer>, StoreCounts, undefined> {
   database.exec('BEGIN');
-  const run = new LoadRun(database, headMax);
+  const run = new LoadRun(database, headMax, loss);
   try {
     yield* run.sessions();
     yield* run.retained();
@@ -166,21 +190,25 @@ class LoadRun {
   writer = new OpWriter();
   readonly counts = { sessions: 0, subscriptions: 0, rows: 0, retained: 0, wills: 0 };
   readonly #headMax: number;
+  readonly #loss: RowLoss;
   readonly #statements: Statements;
   readonly #messages: MessageTeller;
   readonly #subscriptions: SessionCursor;
   readonly #received: SessionCursor;
 
-  constructor(database: DatabaseSync, headMax: number) {
+  constructor(database: DatabaseSync, headMax: number, loss: RowLoss) {
     this.#headMax = headMax;
+    this.#loss = loss;
     const statements = new Statements(database);
     this.#statements = statements;
     this.#messages = new MessageTeller(statements);
     this.#subscriptions = new SessionCursor(
       statements.rows('SELECT session, filter, body, crc FROM subscriptions ORDER BY session, filter'),
+      (row) => void this.#subscription(row),
     );
     this.#received = new SessionCursor(
       statements.rows('SELECT session, packet_id, crc FROM received ORDER BY session, packet_id'),
+      (row) => void this.#packetId(row),
     );
   }
 
@@ -201,6 +229,7 @@ class LoadRun {
     let withRows = this.#sessionWithRows(0);
     for (const row of this.#statements.rows('SELECT id, body, crc FROM sessions ORDER BY id')) {
       const session = this.#session(cellsOf(row), last);
+      if (session === null) continue;
       last = session;
       yield* this.#subscriptionsOf(session);
       this.#receivedOf(session);
@@ -211,11 +240,13 @@ class LoadRun {
       }
       if (this.#isFull) yield this.take();
     }
+    this.#subscriptions.passTo(Number.POSITIVE_INFINITY);
+    this.#received.passTo(Number.POSITIVE_INFINITY);
   }
 
   *retained(): Chunks {
     const sql = 'SELECT topic, body, crc FROM retained ORDER BY topic';
-    for (const { key, body } of this.#keyed(sql, CheckedTable.Retained, 'a retained message')) {
+    for (const { key, body } of this.#keyed(sql, 'retained')) {
       this.writer.retained(key, body);
       this.counts.retained += 1;
       if (this.#isFull) yield this.take();
@@ -224,7 +255,7 @@ class LoadRun {
 
   *wills(): Chunks {
     const sql = 'SELECT client_id, body, crc FROM wills ORDER BY client_id';
-    for (const { key, body } of this.#keyed(sql, CheckedTable.Will, 'a will')) {
+    for (const { key, body } of this.#keyed(sql, 'will')) {
       this.writer.will(key, body);
       this.counts.wills += 1;
       if (this.#isFull) yield this.take();
@@ -236,23 +267,31 @@ class LoadRun {
   }
 
   /** Rows of a table whose key is bytes. */
-  *#keyed(sql: string, table: CheckedTable, what: string): Generator<{ key: Uint8Array; body: Uint8Array }, void> {
+  *#keyed(sql: string, kind: 'retained' | 'will'): Generator<{ key: Uint8Array; body: Uint8Array }, void> {
+    const { table, what } = KEYED[kind];
     let last: Uint8Array | null = null;
     for (const row of this.#statements.rows(sql)) {
       const cells = cellsOf(row);
       const key = bytesIn(cells, 0);
       const body = bytesIn(cells, 1);
-      if (keyCheck(table, 0, key, body) !== integerIn(cells, 2)) throw wrongCheck(what);
+      if (keyCheck(table, 0, key, body) !== integerIn(cells, 2)) {
+        this.#loss.add(kind, [key], wrongCheck(what));
+        continue;
+      }
       if (last !== null && Buffer.compare(last, key) >= 0) throw outOfOrder(what);
       last = key;
       yield { key, body };
     }
   }
 
-  #session(cells: readonly unknown[], last: number): number {
-    const session = countIn(cells, 0);
+  /** Null: it is damaged. */
+  #session(cells: readonly unknown[], last: number): number | null {
+    const session = integerIn(cells, 0);
     const body = bytesIn(cells, 1);
-    if (keyCheck(CheckedTable.Session, session, undefined, body) !== integerIn(cells, 2)) throw wrongCheck('a session');
+    if (keyCheck(CheckedTable.Session, session, undefined, body) !== integerIn(cells, 2)) {
+      this.#loss.add('session', [session], wrongCheck('a session'));
+      return null;
+    }
     if (session <= last || session > SESSION_MAX) throw outOfOrder('sessions');
     this.writer.session(session, body);
     this.counts.sessions += 1;
@@ -262,10 +301,9 @@ class LoadRun {
   *#subscriptionsOf(session: number): Chunks {
     let last: Uint8Array | null = null;
     for (let row = this.#subscriptions.take(session); row !== null; row = this.#subscriptions.take(session)) {
-      const filter = bytesIn(row, 1);
-      const body = bytesIn(row, 2);
-      const crc = keyCheck(CheckedTable.Subscription, session, filter, body);
-      if (crc !== integerIn(row, 3)) throw wrongCheck('a subscription');
+      const subscription = this.#subscription(row);
+      if (subscription === null) continue;
+      const { filter, body } = subscription;
       if (last !== null && Buffer.compare(last, filter) >= 0) throw outOfOrder('subscriptions');
       last = filter;
       this.writer.subscribed(session, filter, body);
@@ -274,18 +312,35 @@ class LoadRun {
     }
   }
 
+  /** Null: it is damaged. */
+  #subscription(row: readonly unknown[]): { readonly filter: Uint8Array; readonly body: Uint8Array } | null {
+    const session = integerIn(row, 0);
+    const filter = bytesIn(row, 1);
+    const body = bytesIn(row, 2);
+    if (keyCheck(CheckedTable.Subscription, session, filter, body) === integerIn(row, 3)) return { filter, body };
+    this.#loss.add('subscription', [session, filter], wrongCheck('a subscription'));
+    return null;
+  }
+
   /** No more than there are packet ids. */
   #receivedOf(session: number): void {
     let last = -1;
     for (let row = this.#received.take(session); row !== null; row = this.#received.take(session)) {
-      const packetId = countIn(row, 1);
-      if (keyCheck(CheckedTable.Received, session * 65536 + packetId) !== integerIn(row, 2)) {
-        throw wrongCheck('a packet id');
-      }
+      const packetId = this.#packetId(row);
+      if (packetId === null) continue;
       if (packetId <= last || packetId > 0xffff) throw outOfOrder('packet ids');
       last = packetId;
       this.writer.received(session, packetId);
     }
+  }
+
+  /** Null: it is damaged. */
+  #packetId(row: readonly unknown[]): number | null {
+    const session = integerIn(row, 0);
+    const packetId = integerIn(row, 1);
+    if (keyCheck(CheckedTable.Received, session * 65536 + packetId) === integerIn(row, 2)) return packetId;
+    this.#loss.add('received', [session, packetId], wrongCheck('a packet id'));
+    return null;
   }
 
   /** The first session above `session` that has rows; Infinity = none. */
@@ -297,19 +352,32 @@ class LoadRun {
   *#rowsOf(session: number): Chunks {
     let last = 0;
     let waiting = 0;
-    for (const cells of this.#statements.rows(QUEUE_ROWS, session, 0)) {
-      const row = checkedRow(session, cellsOf(cells));
-      if (row.position <= last) throw outOfOrder('queued messages');
-      if (row.state === RowState.Queued) {
-        if (waiting === this.#headMax) break;
-        waiting += 1;
-      }
-      last = row.position;
-      tellRow(row, this.#messages, this.writer);
+    for (const row of this.#statements.rows(QUEUE_ROWS, session, 0)) {
+      const cells = cellsOf(row);
+      const position = countIn(cells, 0);
+      if (position <= last) throw outOfOrder('queued messages');
+      if (waiting === this.#headMax && !isInFlight(cells)) break;
+      // The tail begins after damaged ones, too: they are not to be counted in it.
+      last = position;
+      const state = this.#tellRow(session, cells);
+      if (state === null) continue;
+      if (state === RowState.Queued) waiting += 1;
       this.counts.rows += 1;
       if (this.#isFull) yield this.take();
     }
     this.#tail(session, last);
+  }
+
+  /** @returns its state; null: it, or the message that it needs, is damaged. */
+  #tellRow(session: number, cells: readonly unknown[]): RowState | null {
+    try {
+      const row = checkedRow(session, cells);
+      tellRow(row, this.#messages, this.writer);
+      return row.state;
+    } catch (error) {
+      this.#loss.add('row', [session, integerIn(cells, 0)], error);
+      return null;
+    }
   }
 
   #tail(session: number, after: number): void {

@@ -48,6 +48,19 @@ export class StoreServer {
   }
 
   handle(message: ToStore): void {
+    this.#guard(() => this.#take(message));
+  }
+
+  /** What nobody foresaw is told, and must not end the thread: what is stored is as good as before. */
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#say({ kind: 'failing', reason: faultText(error) });
+    }
+  }
+
+  #take(message: ToStore): void {
     if (this.#stuck === null) {
       this.#answer(message);
       return;
@@ -114,7 +127,8 @@ export class StoreServer {
         return;
       }
       this.#loading = null;
-      this.#say({ kind: 'load-ended', counts: next.value });
+      const { lost, lines } = lossOf(this.#store);
+      this.#say({ kind: 'load-ended', counts: next.value, lost, lines });
       this.#purgeLater(PURGE_PAUSE_MS);
     } catch (error) {
       this.#loadFailed(error);
@@ -129,13 +143,16 @@ export class StoreServer {
     this.#loading = null;
     this.#store = null;
     if (store === null || !isDamage(error)) {
-      store?.close();
-      const text = `Error: The store ${path} cannot be read: ${faultText(error)}. The file was left as it is.`;
-      this.#say({ kind: 'load-failed', lines: [text], isSetAside: false });
+      store?.closeUnchanged();
+      const lines = [
+        `Error: The store ${path} cannot be read: ${faultText(error)}. The file was left as it is.`,
+        'Error: Mend the cause and start the broker again.',
+      ];
+      this.#say({ kind: 'load-failed', lines, isSetAside: false });
       return;
     }
     if (isKept) {
-      store.close();
+      store.closeUnchanged();
       this.#say({ kind: 'load-failed', lines: damageLines(path, faultText(error)), isSetAside: false });
       return;
     }
@@ -147,7 +164,7 @@ export class StoreServer {
       const moved = store.setAside();
       this.#say({ kind: 'load-failed', lines: setAsideLines(store.path, reason, moved), isSetAside: true });
     } catch (error) {
-      store.close();
+      store.closeUnchanged();
       const text = `Error: The store ${store.path} is damaged (${reason}), and cannot be set aside: ${faultText(error)}.`;
       this.#say({ kind: 'load-failed', lines: [text, 'Error: Move it away by hand.'], isSetAside: false });
     }
@@ -179,7 +196,7 @@ export class StoreServer {
     const reason = `${faultText(error)}${mend}`;
     if (reason !== this.#reason) this.#say({ kind: 'failing', reason });
     this.#reason = reason;
-    this.#after(RETRY_MS, () => this.#retry());
+    this.#after(RETRY_MS, () => this.#guard(() => this.#retry()));
   }
 
   #retry(): void {
@@ -226,7 +243,9 @@ export class StoreServer {
     }
   }
 
+  /** What waits is tried once more, in order: the disk may have room by now. */
   #giveUp(): void {
+    this.#retry();
     this.#stuck = null;
     this.#waiting.clear();
     this.#close();
@@ -245,7 +264,7 @@ export class StoreServer {
     this.#willPurge = true;
     this.#after(ms, () => {
       this.#willPurge = false;
-      this.#purge();
+      this.#guard(() => this.#purge());
     });
   }
 
@@ -271,4 +290,14 @@ export class StoreServer {
   #say(message: FromStore): void {
     this.#post(message, []);
   }
+}
+
+/** What loading has left out, for the answer. */
+function lossOf(store: Store | null): { readonly lost: number; readonly lines: readonly string[] } {
+  const loss = store?.loss ?? null;
+  if (store === null || loss === null || loss.count === 0) return { lost: 0, lines: [] };
+  const line =
+    `Error: In the store ${store.path} are damaged rows: ${loss.words()}. They were left out, and the rest is used; ` +
+    'a disk or memory that fails is a likely cause.';
+  return { lost: loss.count, lines: [line] };
 }

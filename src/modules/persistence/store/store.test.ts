@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { renameSync, symlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type OpWriter, RowState } from '../ops.ts';
@@ -292,6 +293,37 @@ test('store: damaged rows are left out of a reading, counted, and do not come up
     assert.deepEqual(linesOf(ops), ['queued 1 1 queued 0 1 m1', 'queued 1 3 queued 0 1 m3']);
     assert.deepEqual(store.read(1, 3, 2).lost, 1);
     assert.deepEqual(store.read(1, 0, 10).lost, 0);
+  });
+});
+
+test('store: single damaged rows of each kind are left out of a load, the rest is there', () => {
+  withStore((store, folder) => {
+    store.apply(opsOf(full));
+    store.apply(opsOf((w) => w.session(2, bytes('damaged'))));
+    store.apply(opsOf((w) => w.will(bytes('c'), bytes('w'))));
+    const database = openDatabase(`${folder}/zanzara.db`);
+    database.exec('UPDATE sessions SET crc = crc + 1 WHERE id = 2; UPDATE wills SET crc = crc + 1');
+    database.exec('UPDATE messages SET crc = crc + 1; UPDATE queue SET crc = crc + 1 WHERE position = 3');
+    database.exec('UPDATE subscriptions SET crc = crc + 1; UPDATE received SET crc = crc + 1');
+    database.close();
+    const lines = loadedLines(store, 2);
+    assert.equal(store.loss?.count, 6);
+    assert.deepEqual(lines, ['session 1 s', 'queued 1 2 queued 0 1 m', 'queued 1 4 queued 0 1 m', 'tail 1 4 35 35 39']);
+    assert.deepEqual(loadedLines(store, 2), lines);
+    assert.equal(store.loss?.count, 0);
+  });
+});
+
+test('store: sizes are the last known when the system does not tell', () => {
+  withFolder((parent) => {
+    const folder = `${parent}/data`;
+    const { store } = Store.open(optionsFor(folder));
+    const sizes = store.sizes();
+    renameSync(folder, `${parent}/away`);
+    // A link to itself: looking is an error, not an absence.
+    symlinkSync(folder, folder);
+    assert.deepEqual(store.sizes(), sizes);
+    store.close();
   });
 });
 

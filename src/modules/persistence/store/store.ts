@@ -8,7 +8,8 @@ import { cellsOf, countIn } from './cells.ts';
 import { GarbagePurge } from './garbage-purge.ts';
 import { OpApplier } from './op-applier.ts';
 import { type OpenedStore, type OpenParts, openStore } from './open-store.ts';
-import { applyOps, inTransaction, numberOf } from './store-database.ts';
+import { RowLoss } from './row-loss.ts';
+import { applyOps, closeUnchanged, inTransaction, numberOf } from './store-database.ts';
 import { type StoreFiles, sizeOf } from './store-files.ts';
 import type { StoreLock } from './store-lock.ts';
 import { loadAll, QueueReader } from './store-reader.ts';
@@ -24,14 +25,18 @@ export class Store {
   readonly #reader: QueueReader;
   readonly #garbage: GarbagePurge;
   readonly #logState: StatementSync;
+  readonly #isDamageRefused: boolean;
+  #sizes = { fileBytes: 0, logBytes: 0 };
+  #loss: RowLoss | null = null;
 
   /** @throws StoreRefusal */
   static open(options: StoreOptions, parts: OpenParts = {}): { readonly store: Store; readonly opened: StoreOpened } {
     const opened = openStore(options, parts);
-    return { store: new Store(opened), opened: opened.opened };
+    return { store: new Store(opened, options.isDamageRefused), opened: opened.opened };
   }
 
-  constructor({ database, files, lock }: OpenedStore) {
+  constructor({ database, files, lock }: OpenedStore, isDamageRefused: boolean) {
+    this.#isDamageRefused = isDamageRefused;
     this.#database = database;
     this.#files = files;
     this.#lock = lock;
@@ -60,10 +65,25 @@ export class Store {
 
   /**
    * Everything that is stored, in chunks of about 256 KB, in the order that `Journal.load` promises; what the generator
-   * returns is how many there were. Nothing may be applied before it has ended. @throws StoreDamage, or an error of SQLite
+   * returns is how many there were. Nothing may be applied before it has ended. Single rows that are damaged are left out,
+   * told by `loss`, and removed; where damage is refused they are thrown. @throws StoreDamage, or an error of SQLite
    */
-  load(headMax: number): Generator<Uint8Array<ArrayBuffer>, StoreCounts, undefined> {
-    return loadAll(this.#database, headMax);
+  *load(headMax: number): Generator<Uint8Array<ArrayBuffer>, StoreCounts, undefined> {
+    const loss = new RowLoss(this.#isDamageRefused);
+    this.#loss = loss;
+    const counts = yield* loadAll(this.#database, headMax, loss);
+    try {
+      loss.remove(this.#database);
+    } catch {
+      // They come up again at the next start, and are left out again.
+    }
+    if (loss.hasSessions) this.#garbage.isThere = true;
+    return counts;
+  }
+
+  /** What the last load has left out; null before the first. */
+  get loss(): RowLoss | null {
+    return this.#loss;
   }
 
   /**
@@ -113,8 +133,14 @@ export class Store {
     if (countIn(cellsOf(statement.get()), 0) !== 0) throw new Error('another program is reading the store');
   }
 
+  /** The last ones known when the system does not tell. */
   sizes(): { readonly fileBytes: number; readonly logBytes: number } {
-    return { fileBytes: sizeOf(this.#files.store), logBytes: sizeOf(`${this.#files.store}-wal`) };
+    try {
+      this.#sizes = { fileBytes: sizeOf(this.#files.store), logBytes: sizeOf(`${this.#files.store}-wal`) };
+    } catch {
+      // They are for people to look at: nothing hangs on them.
+    }
+    return this.#sizes;
   }
 
   /** Moves the store out of the way, as it is, and closes it. @returns the path it has now */
@@ -133,6 +159,12 @@ export class Store {
       // What is in the log is safe there.
     }
     this.#end();
+  }
+
+  /** Closes without moving the log into the file: for a store that is to stay as it is. */
+  closeUnchanged(): void {
+    closeUnchanged(this.#database, this.#files.store);
+    this.#lock.release();
   }
 
   #end(): void {

@@ -2,7 +2,7 @@
  * What the tools for stores have in common (import, export, backup, restore): a copy of a store whatever runs on it, the proof
  * that a copy is whole, and how files get their names.
  */
-import { chownSync, copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { BodyError } from '../bodies.ts';
@@ -13,11 +13,7 @@ import { isBusy, StoreDamage, StoreRefusal } from '../store/store-faults.ts';
 import { STORE_NAME, StoreFiles, sizeOf, syncFile } from '../store/store-files.ts';
 import { lockFolder, type StoreLock } from '../store/store-lock.ts';
 import type { StoreCounts, StoreOpened } from '../thread-messages.ts';
-
-/** What cannot be done. `message`: what is said, without 'Error: '; the mend is part of it. */
-export class StoreToolError extends Error {
-  override readonly name = 'StoreToolError';
-}
+import { StoreToolError } from './run-as-owner.ts';
 
 /** What is said of a fault, in whole lines; null: it is one of ours. */
 export function storeFaultLines(error: unknown): readonly string[] | null {
@@ -63,11 +59,8 @@ export async function withWorkFolder<T>(parent: string, work: (folder: string) =
 
 /** The lock of a store's folder; null: a broker runs on it. @throws StoreRefusal when it cannot be used */
 export function tryLock(files: StoreFiles): StoreLock | null {
-  const isNew = !existsSync(files.lock);
   try {
-    const lock = lockFolder(files);
-    if (isNew) giveToOwner(files.lock, files.folder);
-    return lock;
+    return lockFolder(files);
   } catch (error) {
     if (isHeld(files.lock)) return null;
     throw error;
@@ -86,13 +79,6 @@ function isHeld(path: string): boolean {
   } catch (error) {
     return isBusy(error);
   }
-}
-
-/** The administrator's file becomes that of whoever owns the folder, so that the broker can use it. */
-export function giveToOwner(path: string, folder: string): void {
-  if (process.getuid?.() !== 0) return;
-  const { uid, gid } = statSync(folder);
-  chownSync(path, uid, gid);
 }
 
 /**
@@ -118,7 +104,7 @@ export async function copyStore(folder: string, target: string): Promise<StoreCo
 }
 
 /** Copies a database that nobody writes to. */
-export function copyWithLog(file: string, copy: string): void {
+function copyWithLog(file: string, copy: string): void {
   copyFileSync(file, copy);
   if (sizeOf(`${file}-wal`) > 0) copyFileSync(`${file}-wal`, `${copy}-wal`);
 }
