@@ -128,7 +128,8 @@ test('a process whose threads wake it to the last ends without a word', { timeou
     let count = 0;
     sender.on('message', () => {
       count += 1;
-      if (count !== ${MESSAGES}) return;
+      // Where everything is slow the messages may come before the connection does.
+      if (count < ${MESSAGES} || taken === undefined || process.exitCode === 7) return;
       taken.destroy();
       listening.close();
       echo.unref();
