@@ -86,7 +86,7 @@ describe('after a crash', () => {
     assert.equal(again.expect('publish').text, '4');
   });
 
-  test('what was in flight comes again with its packet id and DUP, and a released one as PUBREL [MQTT-4.4.0-1]', async () => {
+  test('what was in flight comes again with its packet id and DUP, and a released one as PUBREL [MQTT5-4.4.0-1]', async () => {
     const life = new Life();
     const sub = await life.enter('sub', LASTING);
     life.subscribe(sub, 'a/#', 2);
@@ -107,7 +107,7 @@ describe('after a crash', () => {
     assert.deepEqual([last.text, last.packetId, last.dup], ['three', three.packetId, true]);
   });
 
-  test('a QoS 2 message that was taken in is not taken in again [MQTT-4.3.3-10]', async () => {
+  test('a QoS 2 message that was taken in is not taken in again [MQTT5-4.3.3-10]', async () => {
     const life = new Life();
     const sub = await life.enter('sub', LASTING);
     life.subscribe(sub, 'a', 2);

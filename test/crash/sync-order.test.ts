@@ -24,7 +24,7 @@ const events = { onSessionLost: assert.fail, onRefused: (_clientId: string, text
 
 /** Publishes that many messages, QoS 1 and 2 in turns, and waits until a receiver has had all of them and nothing is open. */
 async function traffic(
-  scene: Scene,
+  outside: Scene,
   name: string,
   { count, window }: { readonly count: number; readonly window: number },
 ) {
@@ -41,6 +41,13 @@ async function traffic(
     };
   };
   let received = 0;
+  let released = 0;
+  const scene: Scene = {
+    ...outside,
+    onPacket: (packet) => {
+      if (packet.type === 'pubrel') released += 1;
+    },
+  };
   const options = {
     clientId: `receiver-${name}`,
     version: 5,
@@ -60,7 +67,7 @@ async function traffic(
   assert.ok(await publisher.connect(scene));
   publisher.grant(count);
   const deadline = performance.now() + DEADLINE_MS;
-  while (!(publisher.isIdle && received === count)) {
+  while (!(publisher.isIdle && received === count && released === count / 2)) {
     assert.ok(performance.now() < deadline, `${received} of ${count} messages came in ${DEADLINE_MS} ms`);
     await publisher.line?.ping();
   }
