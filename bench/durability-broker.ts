@@ -10,10 +10,9 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { processFigures } from '../test/fixtures/process-figures.ts';
-import { type BrokerKind, freePort } from './suite/brokers.ts';
+import { type BrokerKind, freePort, takesConnections } from './suite/brokers.ts';
 import { endChild, startChild } from './suite/children.ts';
 import { type Figures, parseFigures } from './suite/figures.ts';
 import { runLoad } from './suite/load-program.ts';
@@ -189,15 +188,4 @@ const MODE_LINES = {
 function sizeOf(path: string): number {
   // Mosquitto writes a new file and renames it: one that was just listed may be gone.
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-function takesConnections(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }

@@ -158,7 +158,8 @@ function tailOf(path: string): string {
   return readFileSync(path, 'utf8').trim().split('\n').slice(-LOG_TAIL_LINES).join(' | ');
 }
 
-function takesConnections(port: number): Promise<boolean> {
+/** Whether somebody takes connections on that port of 127.0.0.1 now. */
+export function takesConnections(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
     socket.once('connect', () => {
