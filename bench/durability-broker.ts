@@ -11,8 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { freePort } from '../src/selftest/free-port.ts';
 import { processFigures } from '../test/fixtures/process-figures.ts';
-import { type BrokerKind, freePort, takesConnections } from './suite/brokers.ts';
+import { type BrokerKind, takesConnections } from './suite/brokers.ts';
 import { endChild, startChild } from './suite/children.ts';
 import { type Figures, parseFigures } from './suite/figures.ts';
 import { runLoad } from './suite/load-program.ts';

@@ -10,10 +10,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as passed } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { freePort } from '../src/selftest/free-port.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** What bin/zanzara makes when it is not there. */
@@ -34,16 +35,6 @@ interface Round {
   readonly cpuMs: number;
   /** Kilobytes. */
   readonly memory: { readonly VmRSS: number; readonly RssAnon: number; readonly RssFile: number };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen({ host: '127.0.0.1', port: 0 });
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** Connects and waits for the CONNACK. @returns whether it came */

@@ -1,7 +1,8 @@
 /** One run: a row on one broker. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BrokerKind, freePort, startBroker } from './brokers.ts';
+import { freePort } from '../../src/selftest/free-port.ts';
+import { type BrokerKind, startBroker } from './brokers.ts';
 import { type Figures, median } from './figures.ts';
 import type { Lengths } from './lengths.ts';
 import { runLoad } from './load-program.ts';

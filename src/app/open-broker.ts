@@ -1,7 +1,7 @@
 /**
  * The broker with its journal: the store is opened, and what it holds is put back before anybody comes. A store that turns
- * out to be damaged while it is read has been set aside by then; the broker that was half filled from it is dropped, and
- * another one begins with a new store.
+ * out to be damaged while it is read has been replaced by a sound one then; the broker that was half filled from it is dropped,
+ * and another one begins with that.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +12,8 @@ import {
   StoreFailure,
   type StoreJournal,
 } from '../modules/persistence/index.ts';
+import { closeStore, endThread } from './close-store.ts';
+import { StartBrokenOff } from './start-broken-off.ts';
 import { StartFailure } from './start-failure.ts';
 import { restoredLines, type StoreSettings, storeLine } from './store-settings.ts';
 import { PACKAGE_ROOT } from './version.ts';
@@ -20,7 +22,14 @@ export interface OpenBrokerParts extends Omit<BrokerParts, 'journal'> {
   /** Null: all state is in memory. */
   readonly store: StoreSettings | null;
   readonly names: { nameOf(listenerId: number): string; idOf(name: string): number };
+  /** Resolves when the process is to end: what is being opened then is closed again. Absent: never. */
+  readonly stopAsked?: Promise<void> | undefined;
+  /** Told when the thread of the store does not end: `process.exit` would wait for it. */
+  readonly onThreadHangs?: (() => void) | undefined;
 }
+
+/** Milliseconds that a start which is broken off waits for the store's thread, which may be in a long check of the file. */
+const BREAK_OFF_MS_MAX = 1000;
 
 export interface OpenBroker {
   readonly broker: Broker;
@@ -33,8 +42,9 @@ export interface OpenBroker {
 }
 
 type StoreSide = Awaited<ReturnType<typeof loadStoreJournal>>;
+type ThreadPort = ReturnType<StoreSide['createThreadPort']>;
 
-/** @throws StartFailure when the store cannot be used */
+/** @throws StartFailure when the store cannot be used, StartBrokenOff when `stopAsked` came first */
 export async function openBroker(parts: OpenBrokerParts): Promise<OpenBroker> {
   const { store } = parts;
   if (store === null) {
@@ -55,31 +65,51 @@ export async function openBroker(parts: OpenBrokerParts): Promise<OpenBroker> {
 async function openStored(
   parts: OpenBrokerParts,
   store: StoreSettings,
-  { openStoreJournal, createThreadPort }: StoreSide,
+  storeSide: StoreSide,
 ): Promise<OpenBroker | null> {
-  const { clock, turn, log, names } = parts;
-  const { folder, mode, mosquittoFile, isDamageRefused } = store;
-  const journal = await openStoreJournal({
-    clock,
-    turn,
-    log,
-    mode,
-    names,
-    port: createThreadPort(threadFile()),
-    options: { folder, isDamageRefused, mosquittoFile, wallMs: clock.wallMs() },
-  });
+  const { clock, log, onThreadHangs } = parts;
+  const port = storeSide.createThreadPort(threadFile());
+  const journal = await openJournal(parts, store, storeSide, port);
   const broker = createBroker({ ...parts, journal });
+  const ending = { clock, log, port, folder: store.folder, onThreadHangs };
   try {
-    const begin = await broker.restore();
+    const begin = await orBrokenOff(broker.restore(), parts);
     log.write('information', storeLine(store));
     for (const line of journal.counts === null ? [] : restoredLines(journal.counts)) log.write('information', line);
-    return { broker, journal, begin, close: () => journal.close() };
+    return { broker, journal, begin, close: () => closeStore({ ...ending, journal }) };
   } catch (error) {
     await journal.close();
-    if (!(error instanceof StoreFailure) || !error.isSetAside) throw error;
+    await endThread(ending, 0);
+    if (!(error instanceof StoreFailure) || !error.isRenewed) throw error;
     for (const line of error.lines) log.write('error', line);
     return null;
   }
+}
+
+async function openJournal(
+  parts: OpenBrokerParts,
+  store: StoreSettings,
+  { openStoreJournal }: StoreSide,
+  port: ThreadPort,
+): Promise<StoreJournal> {
+  const { clock, turn, log, names, onThreadHangs } = parts;
+  const { folder, mode, mosquittoFile, isDamageRefused } = store;
+  const options = { folder, isDamageRefused, mosquittoFile, wallMs: clock.wallMs() };
+  try {
+    return await orBrokenOff(openStoreJournal({ clock, turn, log, mode, names, port, options }), parts);
+  } catch (error) {
+    if (error instanceof StartBrokenOff) await endThread({ clock, log, port, folder, onThreadHangs }, BREAK_OFF_MS_MAX);
+    throw error;
+  }
+}
+
+/** @throws StartBrokenOff when the process is to end before `work` has ended; that goes on, and nobody hears of it */
+async function orBrokenOff<Result>(work: Promise<Result>, { stopAsked }: OpenBrokerParts): Promise<Result> {
+  if (stopAsked === undefined) return await work;
+  const brokenOff = stopAsked.then(() => {
+    throw new StartBrokenOff();
+  });
+  return await Promise.race([brokenOff, work]);
 }
 
 function raiseTwice({ folder }: StoreSettings): never {

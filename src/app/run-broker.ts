@@ -20,15 +20,19 @@ import { createLineWriter } from './log/line-writer.ts';
 import { DEFAULT_LOG_SETTINGS, type LogSettings } from './log/log-settings.ts';
 import { logSettingsOf } from './log-settings-of.ts';
 import { openKeyLog } from './process/key-log.ts';
+import { leaveNow } from './process/leave-now.ts';
 import { mayFollowLinks } from './process/open-carefully.ts';
 import { type PidFile, writePidFile } from './process/pid-file.ts';
+import { rootFolderWarnings } from './process/root-folder.ts';
 import { readSensitiveFile } from './process/sensitive-file.ts';
 import type { StartReport } from './process/start-report.ts';
 import { prepareStoreFolder, storeFolderFault } from './process/store-folder.ts';
 import { switchUser } from './process/switch-user.ts';
 import { createSystemdNotifier, type SystemdNotifier } from './process/systemd-notifier.ts';
 import { applyUmask } from './process/umask.ts';
+import { watchEnd } from './process/watch-end.ts';
 import { watchSignals } from './process/watch-signals.ts';
+import { StartBrokenOff } from './start-broken-off.ts';
 import { checkFeatures, type RunningBroker, startBroker } from './start-broker.ts';
 import { StartFailure } from './start-failure.ts';
 import { type StoreSettings, storeSettingsOf } from './store-settings.ts';
@@ -36,7 +40,7 @@ import { subscriptionTreeText } from './subscription-tree-text.ts';
 import { PACKAGE_ROOT, readVersion } from './version.ts';
 
 /** As Mosquitto's, where it has them. */
-export const ExitCode = { Clean: 0, StartFailed: 1, BadArguments: 3, Defect: 70 } as const;
+export const ExitCode = { Clean: 0, StartFailed: 1, BadArguments: 3, Defect: 70, StoreHangs: 74 } as const;
 
 /** Runs a broker until a signal ends it. `report` is told when it runs. @returns the exit code */
 export async function runBroker(request: BrokerRequest, report: StartReport): Promise<number> {
@@ -109,6 +113,8 @@ class Process {
   #config: Config;
   #running: RunningBroker | null = null;
   #isStopping = false;
+  /** The store's thread is in a call that does not come back. */
+  #isThreadHanging = false;
   /** systemd shows that a reload has failed. */
   #isStatusBad = false;
   /** Reloads that were asked for while one was under way count as one. The start is one: it reads everything. */
@@ -143,12 +149,9 @@ class Process {
   async run(): Promise<number> {
     const command = commandName({ root: PACKAGE_ROOT, workingFolder: process.cwd(), environment: process.env });
     try {
-      this.#running = await this.#start(command);
+      this.#running = await withLiveProcess(this.#start(command));
     } catch (error) {
-      if (!(error instanceof StartFailure)) throw error;
-      this.#sayWhyNot(error);
-      await this.#end();
-      return ExitCode.StartFailed;
+      return await this.#endStart(error);
     }
     this.#log.write('information', `zanzara version ${this.#version} running`);
     // The line stands in the log file at the end of this turn: whoever started us with -d finds it there.
@@ -162,11 +165,34 @@ class Process {
     await this.#stopAsked.promise;
     // It would open listeners that nobody closes.
     await this.#reloaded;
+    await withLiveProcess(this.#stop(this.#running));
+    // What a thread that hangs could not save may be lost: that is no stop in order.
+    return await this.#end(this.#isThreadHanging ? ExitCode.StoreHangs : ExitCode.Clean);
+  }
+
+  async #stop(running: RunningBroker): Promise<void> {
     this.#systemd.stopping();
     this.#log.write('information', `zanzara version ${this.#version} terminating`);
-    await withLiveProcess(this.#running.stop());
-    await this.#end();
-    return ExitCode.Clean;
+    const closeWatch = watchEnd({
+      clock: systemClock,
+      log: this.#log,
+      waitsFor: () => running.waitsFor,
+      giveUp: () => leaveNow(ExitCode.StoreHangs),
+    });
+    await running.stop();
+    closeWatch();
+  }
+
+  /** @returns the exit code */
+  async #endStart(error: unknown): Promise<number> {
+    if (error instanceof StartBrokenOff) {
+      this.#systemd.stopping();
+      this.#log.write('information', `zanzara version ${this.#version} terminating`);
+      return await this.#end(ExitCode.Clean);
+    }
+    if (!(error instanceof StartFailure)) throw error;
+    this.#sayWhyNot(error);
+    return await this.#end(ExitCode.StartFailed);
   }
 
   async #start(command: string): Promise<RunningBroker> {
@@ -188,6 +214,10 @@ class Process {
       transportName: process.env.ZANZARA_TRANSPORT ?? '',
       readFile: (path) => this.#readSensitive(path),
       onKeyLog: keyLog === null ? null : (line) => keyLog.write(line),
+      stopAsked: this.#stopAsked.promise,
+      onThreadHangs: () => {
+        this.#isThreadHanging = true;
+      },
     });
     // When everything is open: a second start by mistake must not take the file of the broker that runs.
     const { pidFile } = this.#config.options;
@@ -266,13 +296,13 @@ class Process {
     if (note !== null) this.#log.write('notice', note);
     process.on('uncaughtException', (error) => {
       writeDefect(this.#log, error);
-      process.exit(ExitCode.Defect);
+      leaveNow(ExitCode.Defect);
     });
   }
 
   /** A second request to stop ends the process at once. */
   #onStop(signal: NodeJS.Signals): void {
-    if (this.#isStopping) process.exit(128 + constants.signals[signal]);
+    if (this.#isStopping) leaveNow(128 + constants.signals[signal]);
     this.#isStopping = true;
     this.#stopAsked.resolve();
   }
@@ -360,11 +390,14 @@ class Process {
     for (const line of subscriptionTreeText(this.#running.broker.operator.subscriptions())) write(`${line}\n`);
   }
 
-  async #end(): Promise<void> {
+  /** @returns the exit code */
+  async #end(code: number): Promise<number> {
     const fault = this.#pidFile?.remove() ?? null;
     if (fault !== null) this.#log.write('warning', `Warning: ${fault}`);
     this.#systemd.close();
     await this.#log.close();
+    if (this.#isThreadHanging) leaveNow(code);
+    return code;
   }
 }
 
@@ -375,7 +408,11 @@ class Process {
  */
 function withinReach(store: StoreSettings | null, warnings: string[]): StoreSettings | null {
   const fault = store === null ? null : storeFolderFault(store.folder);
-  if (store === null || fault === null) return store;
+  if (store === null) return null;
+  if (fault === null) {
+    warnings.push(...rootFolderWarnings(store.folder));
+    return store;
+  }
   if (!store.isPersistAsked || !fault.isOutOfReach) throw new StartFailure('data folder', fault.lines);
   warnings.push(
     ...fault.lines.map((line) => line.replace(/^Error: /, 'Warning: ')),
@@ -388,10 +425,10 @@ function withinReach(store: StoreSettings | null, warnings: string[]): StoreSett
 const LOG_MESSAGE_SECONDS = 20;
 
 /** Timers of the broker do not keep the process alive; here it has to stay until `work` is done. */
-async function withLiveProcess(work: Promise<void>): Promise<void> {
+async function withLiveProcess<Result>(work: Promise<Result>): Promise<Result> {
   const alive = setInterval(() => {}, 1000);
   try {
-    await work;
+    return await work;
   } finally {
     clearInterval(alive);
   }

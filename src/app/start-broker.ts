@@ -10,7 +10,7 @@ import type { Log } from '../base/log.ts';
 import type { Config } from '../config/config.ts';
 import { diffConfig } from '../config/diff-config.ts';
 import type { Broker } from '../core/broker.ts';
-import type { StoreJournal } from '../modules/persistence/index.ts';
+import type { StoreFigures, StoreJournal } from '../modules/persistence/index.ts';
 import { createSecurity, type ListenerSecurity, type Security, SecurityFileError } from '../modules/security/index.ts';
 import { createSysTopics, type SysTopics } from '../modules/sys-topics/index.ts';
 import { Reason } from '../protocol/reasons.ts';
@@ -35,7 +35,8 @@ import { listenerViewsOf } from './listeners/listener-views.ts';
 import { type OpenBrokerParts, openBroker } from './open-broker.ts';
 import { settingsOf } from './settings.ts';
 import { StartFailure } from './start-failure.ts';
-import { modeAtReload, type StoreSettings } from './store-settings.ts';
+import { storeWaitWords, withSizes } from './store-figures.ts';
+import { modeAtReload, restartLine, type StoreSettings } from './store-settings.ts';
 import { createTransportReports } from './transport-reports.ts';
 
 export interface StartOptions {
@@ -53,6 +54,10 @@ export interface StartOptions {
   readonly readFile: (path: string) => Uint8Array;
   /** Takes the lines of --tls-keylog; null = nobody asked for them. */
   readonly onKeyLog: ((line: Uint8Array) => void) | null;
+  /** Resolves when the process is to end: a start that takes long is broken off then. Absent: never. */
+  readonly stopAsked?: Promise<void>;
+  /** Told when the thread of the store does not end: `process.exit` would wait for it. */
+  readonly onThreadHangs?: () => void;
 }
 
 export interface RunningBroker {
@@ -72,9 +77,11 @@ export interface RunningBroker {
   save(): Promise<string | null>;
   /** Ends all connections, closes everything. Call once. */
   stop(): Promise<void>;
+  /** What `stop` waits for just now, in words for the log. */
+  readonly waitsFor: string;
 }
 
-/** @throws StartFailure when something outside is in the way */
+/** @throws StartFailure when something outside is in the way, StartBrokenOff when `stopAsked` came first */
 export async function startBroker(options: StartOptions): Promise<RunningBroker> {
   const house = new House(options);
   try {
@@ -101,6 +108,8 @@ class House implements RunningBroker {
   /** The HTTP API of local-only mode, while it is open. */
   #localHttp: Listening | null = null;
   #reloadCount = 0;
+  /** Of a stop, what is left then is the store. */
+  #areClientsGone = false;
   /** The configuration in force has listeners: it is not local-only mode. */
   #hasListeners: boolean;
 
@@ -122,7 +131,7 @@ class House implements RunningBroker {
   }
 
   async start(): Promise<void> {
-    const { config, log, transportName, store } = this.#options;
+    const { config, log, transportName, store, stopAsked, onThreadHangs } = this.#options;
     checkFeatures(config, log);
     const reports = createTransportReports(log, systemClock);
     const chosen = await openTransport(transportName, reports, log);
@@ -137,6 +146,8 @@ class House implements RunningBroker {
       gatekeeper,
       settings: settingsOf(config),
       heapBytes: () => process.memoryUsage.rss(),
+      stopAsked,
+      onThreadHangs,
     });
     this.#stops.unshift(() => opened.close());
     const { broker, journal } = opened;
@@ -174,7 +185,7 @@ class House implements RunningBroker {
   }
 
   async reload(config: Config, changeLog: () => void): Promise<void> {
-    const { log } = this.#options;
+    const { log, store } = this.#options;
     const { broker } = this;
     const set = this.#set;
     if (set === null) return;
@@ -189,7 +200,7 @@ class House implements RunningBroker {
     }
     // Against the start: what takes a restart is in force as it was then.
     for (const name of diffConfig(this.#options.config, config).needRestart) {
-      log.write('warning', `Warning: '${name}' has changed. That takes a restart: the old value stays.`);
+      log.write('warning', restartLine(name, { config, store, environment: process.env }));
     }
     const { gone, strict } = await this.#commit(prepared);
     this.#hasListeners = config.listeners.length > 0;
@@ -217,6 +228,16 @@ class House implements RunningBroker {
     for (const stop of this.#stops.splice(0)) await stop();
   }
 
+  get waitsFor(): string {
+    const figures = this.#areClientsGone ? (this.#journal?.figures() ?? null) : null;
+    return figures === null ? 'the connections to end' : storeWaitWords(figures);
+  }
+
+  #storeFigures(): StoreFigures | null {
+    const { store } = this.#options;
+    return this.#journal === null || store === null ? null : withSizes(this.#journal.figures(), store.folder);
+  }
+
   #makeListenerSet(broker: Broker, chosen: ChosenTransport, reports: TransportOptions): ListenerSet {
     const { log, command, version, onKeyLog, config } = this.#options;
     const { gatekeeper } = this.#security;
@@ -232,7 +253,7 @@ class House implements RunningBroker {
         version,
         transport: chosen.name,
         reloads: () => this.#reloadCount,
-        store: () => this.#journal?.figures() ?? null,
+        store: () => this.#storeFigures(),
       }),
     });
     this.#sys = sys;
@@ -313,6 +334,7 @@ class House implements RunningBroker {
   async #stopBroker(broker: Broker, set: ListenerSet): Promise<void> {
     await set.closeAll();
     await broker.stop();
+    this.#areClientsGone = true;
   }
 }
 

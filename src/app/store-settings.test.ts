@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import type { Config, ConfigHost } from '../config/config.ts';
 import { readConfig } from '../config/read-config.ts';
 import type { Environment } from './process/open-carefully.ts';
-import { modeAtReload, restoredLines, storeLine, storeSettingsOf } from './store-settings.ts';
+import { modeAtReload, restartLine, restoredLines, storeLine, storeSettingsOf } from './store-settings.ts';
 
 const HOST: ConfigHost = { readFile: () => new Uint8Array(), listFolder: () => [], environment: {} };
 
@@ -132,4 +132,24 @@ test('the log says what was restored, in words of Mosquitto', () => {
     'Restored 1 wills',
   ]);
   assert.deepEqual(restoredLines({ sessions: 0, subscriptions: 0, rows: 0, retained: 0, wills: 0 }), []);
+});
+
+test('a reload that names another folder says from where to where, and that nothing moves', () => {
+  const named = (folder: string) => `persistence true\npersistence_location ${folder}\n`;
+  const lineOf = (before: string, after: string, environment: Environment = {}, name = 'persistence_location') =>
+    restartLine(name, { config: configOf(after), store: settingsOf(before, environment), environment });
+  const changed = "Warning: 'persistence_location' has changed";
+  assert.equal(
+    lineOf(named('/a'), named('/b/')),
+    `${changed} from /a to /b. That takes a restart, which moves nothing: state is kept in /a.`,
+  );
+  assert.equal(
+    lineOf(named('/a'), named('/b'), { MOSQUITTO_PERSISTENCE_LOCATION: '/c' }),
+    `${changed}. State is kept in /c all the same, also after a restart.`,
+  );
+  assert.equal(lineOf('', named('/b')), `${changed}. That takes a restart: the old value stays.`);
+  assert.equal(
+    lineOf(named('/a'), named('/b'), {}, 'pid_file'),
+    "Warning: 'pid_file' has changed. That takes a restart: the old value stays.",
+  );
 });

@@ -20,7 +20,7 @@ export interface StoreSettings {
 }
 
 /** Our own, in the folder. */
-const STORE_FILE = 'zanzara.db';
+export const STORE_FILE = 'zanzara.db';
 /** The file of Mosquitto's SQLite plugin. */
 const SQLITE_FILE = 'mosquitto.sqlite3';
 const SECOND_MS = 1000;
@@ -34,12 +34,17 @@ export function storeSettingsOf(
   const { options, isPersistAsked } = config;
   const mode = options.persistence ? modeOf(config) : null;
   if (mode === null) return null;
-  const location = environment.MOSQUITTO_PERSISTENCE_LOCATION || options.persistenceLocation || '';
+  const location = locationOf(config, environment);
   const folder = resolve(location);
   // Without a folder the name may be a path, as in Mosquitto.
   const database = location === '' ? resolve(options.persistenceFile) : join(folder, options.persistenceFile);
   const mosquittoFile = [database, join(folder, SQLITE_FILE)].find((file) => existsSync(file)) ?? null;
   return { folder, mode, mosquittoFile, isDamageRefused, isPersistAsked };
+}
+
+/** As it is named; '' = the working folder. */
+function locationOf({ options }: Config, environment: Environment): string {
+  return environment.MOSQUITTO_PERSISTENCE_LOCATION || options.persistenceLocation || '';
 }
 
 /** What the log says of the store when it is open; what a crash may take of it is said by the journal. */
@@ -58,6 +63,25 @@ export function restoredLines(counts: StoreCounts): readonly string[] {
     `Restored ${rows} client messages`,
     `Restored ${wills} wills`,
   ];
+}
+
+export interface ReloadParts {
+  /** The new one. */
+  readonly config: Config;
+  /** The one in force; null = all state is in memory. */
+  readonly store: StoreSettings | null;
+  readonly environment: Environment;
+}
+
+/** What the log says of an option that has changed and takes a restart. */
+export function restartLine(name: string, { config, store, environment }: ReloadParts): string {
+  const changed = `Warning: '${name}' has changed`;
+  if (name !== 'persistence_location' || store === null)
+    return `${changed}. That takes a restart: the old value stays.`;
+  const { folder } = store;
+  const next = resolve(locationOf(config, environment));
+  if (next === folder) return `${changed}. State is kept in ${folder} all the same, also after a restart.`;
+  return `${changed} from ${folder} to ${next}. That takes a restart, which moves nothing: state is kept in ${folder}.`;
 }
 
 /** What a reload makes of the mode. `atStart`: the configuration that the broker was started with. */

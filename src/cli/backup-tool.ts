@@ -1,4 +1,6 @@
 /** The command line that the tools for stores have in common (import, export, backup, restore), and how they end. */
+import { type Account, accountToBecome, DEFAULT_USER } from '../app/process/switch-user.ts';
+import { StartFailure } from '../app/start-failure.ts';
 import { loadStoreTools } from '../modules/persistence/index.ts';
 import type { ToolIo } from './tool-io.ts';
 
@@ -18,6 +20,25 @@ export interface StoreArguments {
   readonly first: string;
   readonly second: string;
   readonly options: ReadonlySet<string>;
+}
+
+/** What the help of all of them says of root. */
+export const RIGHTS_USAGE = `In a folder of another user (one that this user owns or can move away) root works with the rights of that user only: what
+the user may not read there is not read, and what is made there is the user's.`;
+
+/** What the help of those says that fill a folder. */
+export const OWNER_USAGE = `Where root has FOLDER made, or it is root's and empty, it is given to the user that the broker becomes: mosquitto, or
+PUID and PGID of the environment. Where it stays root's, the chown that is needed is said.`;
+
+/** Whom a broker that is started now, without a word about that in its configuration, would become; null: nobody else. */
+export function brokerUser(): Account | null {
+  try {
+    return accountToBecome({ user: DEFAULT_USER, environment: process.env });
+  } catch (error) {
+    // The broker will say it when it starts.
+    if (error instanceof StartFailure) return null;
+    throw error;
+  }
 }
 
 /** Runs one of the commands. @returns the exit code */

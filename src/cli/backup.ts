@@ -1,5 +1,5 @@
 /** `zanzara backup`: a copy of a store, of a running broker's too, that was read back before it is called one. */
-import { runStoreCommand, type StoreCommand } from './backup-tool.ts';
+import { RIGHTS_USAGE, runStoreCommand, type StoreCommand } from './backup-tool.ts';
 import type { ToolIo } from './tool-io.ts';
 
 const COMMAND: StoreCommand = {
@@ -16,6 +16,7 @@ gets its name, and only its owner may read it. For a moment there is room needed
  -h, --help               Show this help.
 
 To use it: zanzara restore FILE FOLDER
+${RIGHTS_USAGE}
 Exit codes: 0 done, 1 it could not be done and FILE is as it was, 3 the arguments cannot be used.
 `,
 };

@@ -1,5 +1,5 @@
 /** `zanzara export`: a mosquitto.db of what a store holds, to go back to Mosquitto with. */
-import { runStoreCommand, type StoreCommand } from './backup-tool.ts';
+import { RIGHTS_USAGE, runStoreCommand, type StoreCommand } from './backup-tool.ts';
 import type { ToolIo } from './tool-io.ts';
 
 const COMMAND: StoreCommand = {
@@ -20,6 +20,7 @@ wait for PUBREL. Such a message was handed on already; should its sender send it
 
 To use it: stop Mosquitto, put FILE at its persistence_location as mosquitto.db, give it to the user that Mosquitto
 runs as (chown mosquitto: FILE), and start it with 'persistence true'.
+${RIGHTS_USAGE}
 Exit codes: 0 done, 1 it could not be done and FILE is as it was, 3 the arguments cannot be used.
 `,
 };

@@ -1,5 +1,5 @@
 /** `zanzara import`: a new store with what a Mosquitto left, made beside and put in place whole. */
-import { runStoreCommand, type StoreCommand } from './backup-tool.ts';
+import { brokerUser, OWNER_USAGE, RIGHTS_USAGE, runStoreCommand, type StoreCommand } from './backup-tool.ts';
 import type { ToolIo } from './tool-io.ts';
 
 const COMMAND: StoreCommand = {
@@ -18,6 +18,8 @@ broker may run on FOLDER, and Mosquitto should be stopped: only then is everythi
  -h, --help               Show this help.
 
 The broker does the same by itself when it starts with a folder that has no store yet and a mosquitto.db.
+${OWNER_USAGE}
+${RIGHTS_USAGE}
 Exit codes: 0 done, 1 it could not be done and FOLDER is as it was, 3 the arguments cannot be used.
 `,
 };
@@ -25,7 +27,7 @@ Exit codes: 0 done, 1 it could not be done and FOLDER is as it was, 3 the argume
 /** Runs `zanzara import`. @returns the exit code */
 export async function runImport(argv: readonly string[], io: Pick<ToolIo, 'stdout' | 'stderr'>): Promise<number> {
   return await runStoreCommand(COMMAND, argv, io, async ({ first, second, options }, tools, say) => {
-    const given = { file: first, folder: second, isForced: options.has('--force') };
+    const given = { file: first, folder: second, isForced: options.has('--force'), brokerUser: brokerUser() };
     if (options.has('--dry-run')) await tools.tryImport(given, say);
     else await tools.importStore(given, say);
   });

@@ -28,7 +28,9 @@ import type { Will } from './model/will.ts';
 import type { BrokerSizes, Counters, Gatekeeper, Identity, Journal, Operator } from './ports.ts';
 import { Router } from './routing/router.ts';
 import { DeliveryMaker } from './session/delivery-maker.ts';
+import { Endings } from './session/endings.ts';
 import { OrphanWills } from './session/orphan-wills.ts';
+import { QueueReads } from './session/queue-reads.ts';
 import type { Session } from './session/session.ts';
 import { SessionStore } from './session/session-store.ts';
 
@@ -91,7 +93,7 @@ export function createBroker(parts: BrokerParts): Broker {
   };
   const stop = async (): Promise<void> => {
     for (const session of [...context.sessions.all()]) session.publishWillAtStop();
-    if (house.wills.size > 0) await settledOr(house.wills, parts.clock, WILLS_WAIT_MS);
+    if (!context.askedWills.isEmpty) await settledOr(context.askedWills.all(), parts.clock, WILLS_WAIT_MS);
     for (const connection of connections) connection.disconnect(Reason.ServerShuttingDown, 'server shutting down');
     house.flusher.flushAll();
     if (connections.size === 0) return;
@@ -112,8 +114,6 @@ interface House {
   readonly stored: StoredMessages;
   /** Whatever reads settings at each use. Plain properties: getters cost 80 ns for each message that is delivered. */
   readonly settingsHolders: readonly { settings: BrokerSettings }[];
-  /** Wills whose rights are being asked. */
-  readonly wills: Set<Promise<void>>;
 }
 
 function buildHouse(parts: BrokerParts): House {
@@ -127,7 +127,7 @@ function buildHouse(parts: BrokerParts): House {
     log.write('error', `Error: The gatekeeper failed, that counts as no: ${String(error)}.`);
   });
   const monotonicMs = (): number => timers.now;
-  const wills = new Set<Promise<void>>();
+  const endingSessions = new Endings();
   const stored = new StoredMessages();
   const { settings } = parts;
   const memory = new MemoryGuard({ heapBytes, timers, log, settings: () => context.settings });
@@ -143,10 +143,12 @@ function buildHouse(parts: BrokerParts): House {
     counters,
     stored,
     memory,
+    reads: new QueueReads(journal),
+    endingSessions,
     log,
     deliveries: new DeliveryMaker(),
     mayReceive: access.mayReceive,
-    onWillDue: (identity: Identity, will: Will) => publishWill({ context, wills }, identity, will),
+    onWillDue: (identity: Identity, will: Will) => publishWill(context, identity, will),
     onEnded: (session: Session) => {
       sessions.remove(session);
       removeSubscriptions(session, router, turn);
@@ -167,6 +169,8 @@ function buildHouse(parts: BrokerParts): House {
     router,
     sessions,
     orphanWills,
+    askedWills: new Endings(),
+    endingSessions,
     memory,
     connectedCount: 0,
     claims: new Map(),
@@ -174,7 +178,7 @@ function buildHouse(parts: BrokerParts): House {
   };
   const channelParts = { settings, ...createChannelParts(context, flusher) };
   const settingsHolders = [context, routerParts, sessionParts, channelParts];
-  return { context, channelParts, flusher, stored, settingsHolders, wills };
+  return { context, channelParts, flusher, stored, settingsHolders };
 }
 
 function createChannelParts(context: HandleContext, flusher: Flusher): Omit<ChannelParts, 'settings'> {
@@ -191,7 +195,7 @@ function createChannelParts(context: HandleContext, flusher: Flusher): Omit<Chan
 }
 
 /** A will is published with the rights that its client has now. */
-function publishWill({ context, wills }: Pick<House, 'context' | 'wills'>, identity: Identity, will: Will): void {
+function publishWill(context: HandleContext, identity: Identity, will: Will): void {
   const onFault = (error: unknown): void => {
     context.counters.internalErrors += 1;
     context.log.write('error', `Error: The will of ${identity.clientId} was not published: ${String(error)}.`);
@@ -204,8 +208,7 @@ function publishWill({ context, wills }: Pick<House, 'context' | 'wills'>, ident
       return;
     }
     const asked = allowed.then((later) => distributeWill(context, identity, will, later)).catch(onFault);
-    wills.add(asked);
-    asked.finally(() => wills.delete(asked));
+    context.askedWills.add(identity.clientId, asked);
   } catch (error) {
     // It may be a timer that asks: nobody above could answer for it.
     onFault(error);

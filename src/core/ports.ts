@@ -89,6 +89,7 @@ export interface Gatekeeper {
 /** Who a session or a will belongs to, as far as it outlives the process. */
 export interface StoredOwner {
   readonly clientId: string;
+  /** UNKNOWN_OWNER: nobody knows any more. */
   readonly userName: string | null;
   /** ListenerSettings.id of the listener it came through last. */
   readonly listenerId: number;
@@ -286,4 +287,5 @@ export interface BrokerSizes {
   readonly outboxChunks: number;
 }
 
+export { UNKNOWN_OWNER } from './model/owner.ts';
 export type { Delivery, OwnedMessage, Qos, Subscription, Ticket, Will };

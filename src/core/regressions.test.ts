@@ -182,6 +182,7 @@ describe('what waits for the journal', () => {
     assert.equal(house.broker.sizes().connections, 1);
     const next = connect(5);
     journal.recover();
+    await house.settleLater();
     journal.commit();
     await house.settleLater();
     assert.equal(next.expect('connack').reason, 0);

@@ -1,8 +1,7 @@
 /** Where a campaign keeps its broker: a folder of its own, on the disk that is to be shown. */
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from './free-port.ts';
 
 /** Types of file systems in memory, as statfs(2) gives them. */
 const MEMORY_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
@@ -55,12 +54,3 @@ function configText(port: number, folder: string, options: BrokerLines): string 
 }
 
 /** A port of loopback that nobody had a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen({ host: '127.0.0.1', port: 0 });
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no free port of 127.0.0.1 was found');
-  return address.port;
-}

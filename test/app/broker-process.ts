@@ -9,6 +9,9 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../src/selftest/free-port.ts';
+
+export { freePort };
 
 /** `node src/cli/main.ts`. */
 export const MAIN = [
@@ -34,9 +37,16 @@ export class BrokerProcess {
   /** Resolves when the process has ended and its output was read. */
   readonly ended: Promise<Exit>;
 
-  constructor(context: TestContext, args: readonly string[], program: readonly string[] = MAIN) {
+  /** `environment` is added to that of the tests. */
+  constructor(
+    context: TestContext,
+    args: readonly string[],
+    program: readonly string[] = MAIN,
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     const [command = '', ...first] = program;
-    this.child = spawn(command, [...first, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = { ...process.env, ...environment };
+    this.child = spawn(command, [...first, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
     this.child.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
     });
@@ -84,43 +94,26 @@ export async function startOnFreePort(
   context: TestContext,
   argsFor: (port: number) => readonly string[],
   program: readonly string[] = MAIN,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<Started> {
   for (let attempt = 1; ; attempt++) {
     const port = await freePort();
-    const broker = new BrokerProcess(context, argsFor(port), program);
+    const broker = new BrokerProcess(context, argsFor(port), program, environment);
     const started = broker.sees(' running\n').then(() => true);
     if (await started.catch(() => false)) return { broker, port };
     assert.ok(attempt < 5 && broker.stderr.includes('Address already in use'), broker.stderr);
   }
 }
 
-/** A port of loopback that nobody had a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen({ host: '127.0.0.1', port: 0 });
-  await once(server, 'listening');
-  const port = portOf(server);
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** Takes a port on both loopback addresses, as a broker would. */
 export async function takePort(context: TestContext): Promise<number> {
-  const first = createServer().listen({ host: '127.0.0.1', port: 0 });
-  context.after(() => first.close());
-  await once(first, 'listening');
-  const port = portOf(first);
-  if (!hasIpv6) return port;
-  const second = createServer().listen({ host: '::1', port });
-  context.after(() => second.close());
-  await once(second, 'listening');
+  const port = await freePort();
+  for (const host of hasIpv6 ? ['127.0.0.1', '::1'] : ['127.0.0.1']) {
+    const server = createServer().listen({ host, port });
+    context.after(() => server.close());
+    await once(server, 'listening');
+  }
   return port;
-}
-
-function portOf(server: ReturnType<typeof createServer>): number {
-  const address = server.address();
-  assert.ok(typeof address === 'object' && address !== null);
-  return address.port;
 }
 
 /** Writes a configuration file that lives as long as the test. */

@@ -1,6 +1,16 @@
 /** `--persist` and `--refuse-damaged`, as a user starts the program: as root a folder is made for the user it becomes. */
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -120,6 +130,17 @@ test('a folder that the user of the broker may not write ends the start', asRoot
   const { code, stderr } = await runToEnd(t, ['-p', '1', '--persist', folder]);
   assert.equal(code, 1);
   assert.match(stderr, /Error: State cannot be kept in .* may not write there\.\n.*As root: chown -R /);
+});
+
+test('a broker that stays root says so of a folder that another user may change, and runs', asRoot, async (t) => {
+  const folder = missingFolder(t);
+  mkdirSync(folder);
+  const before = await start(t, '--persist', folder, '-c', configFile(t, 'user root\n'));
+  assert.ok(!before.broker.stderr.includes('links put there'), before.broker.stderr);
+  await before.broker.stop('SIGTERM');
+  chownSync(folder, 4711, 4711);
+  const { broker } = await start(t, '--persist', folder, '-c', configFile(t, 'user root\n'));
+  assert.match(broker.stderr, /Warning: The broker runs as root and keeps state in .*, which belongs to user 4711: /);
 });
 
 test(

@@ -23,7 +23,11 @@ import { runBackup } from '../../src/cli/backup.ts';
 import { runExport } from '../../src/cli/export.ts';
 import { runImport } from '../../src/cli/import.ts';
 import { runRestore } from '../../src/cli/restore.ts';
-import { HandFile, oneOfEverything } from '../../src/modules/persistence/mosquitto/mosquitto-files.fixture.ts';
+import {
+  HandFile,
+  makeSqlite,
+  oneOfEverything,
+} from '../../src/modules/persistence/mosquitto/mosquitto-files.fixture.ts';
 import { setVersion } from '../../src/modules/persistence/store/store-database.ts';
 import { FakeIo } from '../fixtures/fake-io.ts';
 import { configFile, freePort, runToEnd, startOnFreePort } from './broker-process.ts';
@@ -197,7 +201,10 @@ test('what is damaged or foreign is refused, and nothing is changed', { timeout:
   assert.match(await failed('export', data, join(out, 'x.db')), /damaged: the checksum/);
   const cut = join(out, 'cut.db');
   writeFileSync(cut, oneOfEverything(6).subarray(0, 100));
-  assert.match(await failed('import', '--force', cut, data), /^Error: at byte \d+: expected a chunk of /);
+  assert.match(
+    await failed('import', '--force', cut, data),
+    /^Error: .*\/cut\.db cannot be imported: at byte \d+: expected /,
+  );
   assert.match(await failed('import', '--dry-run', join(out, 'none'), data), /none is not there/);
   assert.match(await failed('backup', join(out, 'none'), join(out, 'y')), /The folder .* is not there/);
   assert.match(await failed('backup', out, join(out, 'y')), /There is no store: .* not there, or empty/);
@@ -212,6 +219,24 @@ function flipped(store: Uint8Array): Uint8Array {
   return copy;
 }
 
+test('of a damaged store what can be read is restored when asked for', { timeout: 60_000 }, async (t) => {
+  const { data, out } = foldersFor(t);
+  await importedInto(data, out);
+  const aside = join(data, 'zanzara.db.damaged-20260101-000000');
+  const bytes = flipped(readFileSync(join(data, 'zanzara.db')));
+  writeFileSync(aside, bytes);
+  assert.match(await failed('restore', aside, `${data}-2`), /damaged: the checksum/);
+  const said = await done('restore', '--salvage', aside, data);
+  assert.match(said, /: 2 sessions, 1 subscriptions, 1 messages queued or in flight, 1 retained .*It was read back/);
+  assert.match(said, /^Left out, for their bytes are damaged: 1 queued messages\.$/m);
+  assert.match(said, /The store before is kept as /);
+  assert.ok(readFileSync(aside).equals(bytes), 'it is as it was');
+  assert.match(await done('export', data, join(out, 'exported')), /2 sessions, 1 subscriptions, 1 messages/);
+  const foreign = join(out, 'foreign');
+  writeFileSync(foreign, 'nothing of this kind');
+  assert.match(await failed('restore', '--salvage', foreign, data), /is not a store of Zanzara/);
+});
+
 test('what a newer program wrote is not restored', { timeout: 60_000 }, async (t) => {
   const { data, out } = foldersFor(t);
   await importedInto(data, out);
@@ -224,6 +249,8 @@ test('what a newer program wrote is not restored', { timeout: 60_000 }, async (t
     await failed('restore', backup, `${data}-2`),
     /backup cannot be used\. .* written by a newer Zanzara \(schema 99,/,
   );
+  const said = await failed('restore', '--salvage', backup, `${data}-2`);
+  assert.match(said, /backup cannot be salvaged\. .* newer Zanzara \(schema 99\)/);
 });
 
 const SOMEBODY = 65_534;
@@ -265,6 +292,96 @@ test("root's tools in a folder of somebody else's: done with the rights of its o
   assert.match(await failed('restore', file, inner), /^Error: EACCES.*root has no more rights than the user 'nobody'/);
 });
 
+/** Numbers that no account has. */
+const [USER, GROUP] = [4711, 4712];
+
+test("a folder that root has made is the broker's user's", asRoot, async (t) => {
+  const { data, out } = foldersFor(t);
+  for (const [name, value] of Object.entries({ PUID: USER, PGID: GROUP })) {
+    process.env[name] = String(value);
+    t.after(() => delete process.env[name]);
+  }
+  const file = join(out, 'mosquitto.db');
+  writeFileSync(file, oneOfEverything(6));
+  // Above it is root's own folder, which that user may not enter: nothing is given where it is no use.
+  const hint = `^${data} is root's\\. A broker becomes the user ${USER}, .*As root: chown -R ${USER}:${GROUP} ${data}$`;
+  assert.match(await done('import', file, data), new RegExp(hint, 'm'));
+  assert.equal(statSync(data).uid, 0);
+  const backup = join(out, 'backup');
+  await done('backup', data, backup);
+  chmodSync(join(data, '..'), 0o755);
+  const empty = `${data}-empty`;
+  mkdirSync(empty, { mode: 0o755 });
+  for (const folder of [`${data}-2`, empty]) {
+    const said = await done('restore', backup, folder);
+    assert.match(said, new RegExp(`^${folder} belongs to the user ${USER} now`, 'm'));
+    for (const path of [folder, ...readdirSync(folder).map((name) => join(folder, name))]) {
+      assert.deepEqual([statSync(path).uid, statSync(path).gid], [USER, GROUP], path);
+    }
+    // And what comes later is that user's as well.
+    await done('import', '--force', file, folder);
+    for (const name of readdirSync(folder)) assert.equal(statSync(join(folder, name)).uid, USER, name);
+  }
+  // What has a store of root's is root's business.
+  assert.doesNotMatch(await done('restore', backup, data), /root/);
+  assert.equal(statSync(data).uid, 0);
+  const full = `${data}-full`;
+  mkdirSync(full);
+  writeFileSync(join(full, 'note'), '');
+  assert.match(await done('restore', backup, full), new RegExp(`chown -R ${USER}:${GROUP} ${full}`));
+  assert.equal(statSync(full).uid, 0);
+});
+
+test(
+  "root's tools where others may make files: what lies there says nothing of whose rights count",
+  asRoot,
+  async (t) => {
+    const { data, out } = await othersFolder(t);
+    const shared = join(out, '..', 'shared');
+    mkdirSync(shared);
+    writeFileSync(join(shared, 'zanzara.db'), '');
+    chownSync(join(shared, 'zanzara.db'), SOMEBODY, SOMEBODY);
+    const roots = join(out, 'roots');
+    await done('restore', join(out, 'backup'), roots);
+    chownSync(roots, 0, 0);
+    for (const mode of [0o1777, 0o777, 0o770]) {
+      chmodSync(shared, mode);
+      for (const [from, tool] of [data, roots].flatMap((folder) => [
+        [folder, 'backup'] as const,
+        [folder, 'export'] as const,
+      ])) {
+        const file = join(shared, 'file');
+        await done(tool, from, file);
+        assert.deepEqual([statSync(file).uid, statSync(file).mode & 0o777], [0, 0o600], `${tool} ${mode.toString(8)}`);
+        assert.match(await failed(tool, from, file), /is there already/);
+        rmSync(file);
+      }
+    }
+    assert.deepEqual(readdirSync(shared), ['zanzara.db'], 'nothing else is left');
+    chmodSync(shared, 0o1777);
+    for (const tool of ['restore', 'import'] as const) {
+      const file = join(out, tool === 'restore' ? 'backup' : 'mosquitto.db');
+      assert.match(
+        await failed(tool, file, shared),
+        /^Error: Root does not work in .*\/shared: other users may change/,
+      );
+    }
+    assert.match(await failed('backup', shared, join(out, 'b')), /Root does not work in/);
+    assert.equal(statSync(join(shared, 'zanzara.db')).size, 0);
+  },
+);
+
+test('a log that somebody else has put beside a file is not taken for a part of it', asRoot, async (t) => {
+  const { data, out } = foldersFor(t);
+  await importedInto(data, out);
+  const backup = join(out, 'backup');
+  await done('backup', data, backup);
+  writeFileSync(`${backup}-wal`, 'changes');
+  chownSync(`${backup}-wal`, SOMEBODY, SOMEBODY);
+  assert.match(await failed('restore', backup, `${data}-2`), /backup-wal does not belong to the owner of/);
+  assert.ok(!existsSync(`${data}-2`));
+});
+
 test('a link in the place of the lock is not followed', asRoot, async (t) => {
   const { data, out, secret } = await othersFolder(t);
   const lock = join(data, 'zanzara.lock');
@@ -274,17 +391,17 @@ test('a link in the place of the lock is not followed', asRoot, async (t) => {
     rmSync(lock);
     symlinkSync(target, lock);
     const backup = join(out, 'backup');
-    assert.match(await failed('backup', data, join(out, 'b')), /zanzara\.lock cannot be locked: it is a link/);
-    assert.match(await failed('export', data, join(out, 'e')), /it is a link/);
-    assert.match(await failed('restore', backup, data), /it is a link/);
-    assert.match(await failed('import', '--force', join(out, 'mosquitto.db'), data), /it is a link/);
+    assert.match(await failed('backup', data, join(out, 'b')), /zanzara\.lock is a symbolic link/);
+    assert.match(await failed('export', data, join(out, 'e')), /is a symbolic link/);
+    assert.match(await failed('restore', backup, data), /is a symbolic link/);
+    assert.match(await failed('import', '--force', join(out, 'mosquitto.db'), data), /is a symbolic link/);
     for (const user of ['root', 'nobody']) {
       const config = `user ${user}\npersistence true\npersistence_location ${data}\n`;
       const port = String(await freePort());
       const broker = await runToEnd(t, ['-c', configFile(t, config), '-p', port]);
       assert.notEqual(broker.code, 0, broker.stderr);
       // As somebody else it finds that it may not write there, before it comes to the lock.
-      assert.match(broker.stderr, /it is a link|State cannot be kept in/);
+      assert.match(broker.stderr, /is a (symbolic )?link|State cannot be kept in/);
     }
     assert.ok(!existsSync(dangling));
     const { uid, mode, mtimeMs, ctimeMs } = lstatSync(secret);
@@ -299,8 +416,80 @@ test('a link in the place of a store gives nothing of others away', asRoot, asyn
   renameSync(join(data, 'zanzara.db'), join(data, 'mine'));
   symlinkSync(join(out, 'backup'), join(data, 'zanzara.db'));
   const said = await failed('backup', data, join(out, 'b'));
-  assert.match(said, /EACCES/);
+  assert.match(said, /zanzara\.db is a symbolic link/);
   assert.ok(!existsSync(join(out, 'b')));
+});
+
+test('links in the place of files of a store are refused before anything is done', { timeout: 60_000 }, async (t) => {
+  const { data, out } = foldersFor(t);
+  await importedInto(data, out);
+  const [backup, file] = [join(out, 'backup'), join(out, 'mosquitto.db')];
+  await done('backup', data, backup);
+  for (const name of ['zanzara.db', 'zanzara.db-wal', 'zanzara.db.incoming', 'zanzara.db.moving']) {
+    const folder = join(out, `with-${name}`);
+    mkdirSync(folder);
+    const target = join(out, 'elsewhere');
+    writeFileSync(target, 'precious');
+    symlinkSync(target, join(folder, name));
+    const expected = new RegExp(`/${name} is a symbolic link, to .*/elsewhere\\.`);
+    assert.match(await failed('restore', backup, folder), expected);
+    assert.match(await failed('import', '--force', file, folder), expected);
+    assert.match(await failed('backup', folder, join(out, 'b')), expected);
+    assert.match(await failed('export', folder, join(out, 'e')), expected);
+    assert.deepEqual(readdirSync(folder), [name]);
+    assert.equal(readFileSync(target, 'utf8'), 'precious');
+  }
+  // The folder itself may be one.
+  const linked = join(out, 'linked');
+  symlinkSync(data, linked);
+  assert.match(await done('restore', backup, linked), /is restored/);
+  assert.ok(lstatSync(linked).isSymbolicLink());
+});
+
+test('what fails leaves the folder as it was, and names the file', { timeout: 60_000 }, async (t) => {
+  const { data, out } = foldersFor(t);
+  const cut = join(out, 'cut.db');
+  writeFileSync(cut, oneOfEverything(6).subarray(0, 100));
+  const foreign = join(out, 'foreign.db');
+  writeFileSync(foreign, 'nothing of this kind');
+  const other = join(out, 'other.sqlite3');
+  const database = new DatabaseSync(other);
+  database.exec('CREATE TABLE other(x)');
+  database.close();
+  const empty = join(out, 'empty');
+  mkdirSync(empty);
+  for (const file of [cut, foreign, other]) {
+    for (const folder of [data, empty]) {
+      const said = await failed('import', file, folder);
+      assert.ok(said.startsWith(`Error: ${file} cannot be imported: `), said);
+    }
+    assert.match(await failed('import', '--dry-run', file, data), new RegExp(`^Error: ${file} cannot be imported: `));
+    assert.match(await failed('restore', file, data), new RegExp(`^Error: ${file} is not a store`));
+    assert.ok(!existsSync(data));
+    assert.deepEqual(readdirSync(empty), []);
+  }
+  const good = join(out, 'good');
+  await importedInto(good, out);
+  const damaged = join(out, 'damaged');
+  writeFileSync(damaged, flipped(readFileSync(join(good, 'zanzara.db'))));
+  assert.match(await failed('restore', damaged, data), /damaged: the checksum/);
+  assert.ok(!existsSync(data));
+  assert.match(await failed('restore', damaged, join(data, 'deep')), /The folder .*data is not there\. Make it first/);
+  assert.ok(!existsSync(data));
+});
+
+test('a database that is locked or cannot be opened is not called damaged', { timeout: 60_000 }, async (t) => {
+  const { data, out } = foldersFor(t);
+  const file = join(out, 'mosquitto.sqlite3');
+  makeSqlite(file, '');
+  const holder = new DatabaseSync(file);
+  t.after(() => holder.close());
+  holder.exec(
+    'PRAGMA journal_mode = WAL; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE held(x); COMMIT',
+  );
+  const said = await failed('import', file, data);
+  assert.equal(said, `Error: ${file} was not imported: another program holds a lock on the file (SQLite 5).\n`);
+  assert.ok(!existsSync(data));
 });
 
 const OPERANDS = [
@@ -315,6 +504,7 @@ test('command lines', async () => {
     const help = await run(tool, '--help');
     assert.equal(help.code, 0);
     assert.match(help.stdout, new RegExp(`^Usage: zanzara ${tool} .*${first} ${second}\n`));
+    assert.match(help.stdout, /root works with the rights of that user only/);
     const wrong: readonly [readonly string[], string][] = [
       [[], `${first} is missing`],
       [['a'], `${second} is missing`],

@@ -8,6 +8,8 @@ import { reportLines } from '../../src/selftest/report-text.ts';
 import { MAIN } from '../app/broker-process.ts';
 
 const CYCLES_MAX = 40;
+/** Each cycle starts a broker, which takes its time where everything is slow. */
+const limit = { timeout: 600_000 };
 const PATIENCE_MS = 1000;
 
 const BREAKS: readonly { readonly name: string; readonly found: readonly FaultKind[] }[] = [
@@ -28,7 +30,7 @@ function programOf(name: string): readonly string[] {
 }
 
 for (const { name, found } of BREAKS) {
-  test(`a broker that ${name.replaceAll('-', ' ')} does not pass`, async (t) => {
+  test(`a broker that ${name.replaceAll('-', ' ')} does not pass`, limit, async (t) => {
     const run: DurabilityRun = startDurabilityRun(
       {
         cycles: CYCLES_MAX,

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { runPub } from '../../src/cli/pub.ts';
 import { runSub } from '../../src/cli/sub.ts';
+import { freePort } from '../app/broker-process.ts';
 import { toolOrSkip } from '../fixtures/debian.ts';
 import { FakeIo } from '../fixtures/fake-io.ts';
 import { type Finished, type LiveBroker, run, startLiveBroker } from '../fixtures/live-broker.ts';
@@ -196,7 +197,7 @@ for (const version of ['31', '311', '5']) {
 test('sub ends after its time with the same words and exit code', (t) =>
   withTools(t, 'sub', async ({ live, both }) => {
     await runOurs('pub', ['-h', '127.0.0.1', '-p', String(live.port), '-t', 'keep', '-m', 'kept', '-r'], '');
-    const lines = ['-t keep -R -W 1', '-t keep --retained-only -W 1'];
+    const lines = ['-t keep -R -W 2', '-t keep --retained-only -W 2'];
     const pairs = await Promise.all(lines.map((line) => both(words(line))));
     for (const { theirs, ours } of pairs) {
       assert.deepEqual(alike(ours), alike(theirs));
@@ -225,9 +226,7 @@ test('v5 properties of -D arrive as those of mosquitto_pub', (t) =>
   }));
 
 test('nobody there: the same words and exit codes', async (t) => {
-  const live = await startLiveBroker();
-  const { port } = live;
-  await live.stop();
+  const port = await freePort();
   for (const tool of ['pub', 'sub'] as const) {
     const path = toolOrSkip(t, `mosquitto_${tool}`, PACKAGE);
     if (path === null) return;

@@ -113,6 +113,20 @@ test('option persistence_location: the folder of the store; the environment beat
   assert.match(await refusalOf(t, ['persistence_location']), /persistence_location/);
 });
 
+test('option persistence_location: a reload that changes it says from where to where', limit, async (t) => {
+  const folder = makeFolder(t);
+  const lines = (name: string) => [...OPEN, 'persistence true', `persistence_location {FOLDER}/${name}`];
+  for (const name of ['old', 'new']) mkdirSync(join(folder, name));
+  const { reloadWith, log } = await startOneBroker(t, lines('old'), { folder });
+  await reloadWith({}, lines('new'));
+  assert.ok(log.hasLine(`has changed from ${join(folder, 'old')} to ${join(folder, 'new')}.`), log.lines.join('\n'));
+});
+
+test('$SYS has the size of the store from the start on', limit, async (t) => {
+  const { port } = await startOneBroker(t, [...OPEN, 'persistence true', HERE, 'sys_interval 3600']);
+  assert.ok(Number(await storeTopic(port, 'file/bytes')) > 0);
+});
+
 test('option persistence_file: a first start takes over what this file of Mosquitto holds', limit, async (t) => {
   const folder = makeFolder(t);
   const database = databaseWith('kept/1', 'of Mosquitto');

@@ -104,7 +104,8 @@ export async function admission(port: number, options: VisitorOptions = {}): Pro
   } catch (error) {
     if (error instanceof ConnectRefusedError) return error.reason;
     if (error instanceof ConnectFailedError) return 'closed';
-    if (error instanceof Error && 'code' in error && error.code === 'ECONNRESET') return 'closed';
+    // Which of them it is depends on whether the end has come before or after what was written.
+    if (error instanceof Error && 'code' in error && /^(ECONNRESET|EPIPE)$/.test(String(error.code))) return 'closed';
     throw error;
   }
 }

@@ -115,7 +115,7 @@ test('what is broken changes nothing and says so, twice in a row; then what is g
         const { isDone, lines } = await house.reload({ ...GOOD, ...files });
         assert.ok(!isDone, lines.join('\n'));
         assert.match(lines.join('\n'), says);
-        assert.equal(lines.at(0), 'Reloading config.');
+        assert.ok(lines.includes('Reloading config.'), lines.join('\n'));
       }
       assert.equal(await admission(port), 0x87);
       assert.equal(await admission(port, { userName: 'ben', password: 'ben' }), 0x87);
@@ -236,7 +236,10 @@ test('the log goes to another file after a reload; SIGRTMIN opens it again', lim
   await t.test('log_type', async () => {
     const strict = withLog('two.log').replace('true', 'false');
     house.write({ 'zanzara.conf': `${strict}log_type error\nlog_type warning\n` });
+    const before = house.mark;
     house.broker.child.kill('SIGHUP');
+    // The log has its own way to us: what it says of this reload may come after the effect.
+    await house.sees('Reloading config.', before);
     // That it was read again is not logged any more.
     for (let count = 0; (await admission(house.port())) === 'in'; count += 1) assert.ok(count < VISITS_MAX);
     const { mark } = house;

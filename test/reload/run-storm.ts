@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { MqttClient } from '../../src/client/mqtt-client.ts';
 import { freePort } from '../app/broker-process.ts';
 import { connectLoadClient } from '../fixtures/load-client.ts';
+import { lasting } from '../fixtures/paced.ts';
 import { startWatchedBroker, type WatchedBroker } from './watched-broker.ts';
 
 const STEADY_CLIENTS = 20;
@@ -18,6 +19,9 @@ const PASSWORDS = `${USER}:$6$${SALT.toString('base64')}$${HASH}\n`;
 const RELOADED = 'Configuration reloaded';
 const REFUSED = 'stays in force';
 const PROGRESS_EVERY = 1000;
+/** How long the last messages may take: they can come behind the answers to their senders. */
+const REST_MS_MAX = 30_000;
+const REST_CHECK_MS = 10;
 
 export interface StormResult {
   readonly reloads: number;
@@ -149,6 +153,8 @@ class SteadyLoad {
   }
 
   async end(): Promise<SteadyLoad> {
+    const deadline = performance.now() + REST_MS_MAX;
+    while (this.received < this.published && performance.now() < deadline) await lasting(REST_CHECK_MS);
     this.#isEnding = true;
     await Promise.all(this.#clients.map((client) => client.disconnect()));
     return this;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Reason } from '../../src/protocol/reasons.ts';
 import { createHarness, fromHex, type Harness, type Peer } from '../fixtures/broker-harness.ts';
+import { cpuMsOf } from '../fixtures/cpu-time.ts';
 import { field, joined, rawConnect, rawPublish, rawSubscribe, rawUnsubscribe } from '../fixtures/raw-packets.ts';
 import { assertEndsClient, assertEndsClientWith, assertRefusedSilently, Witness } from '../fixtures/reactions.ts';
 
@@ -237,10 +238,11 @@ describe('T38 matching is linear', () => {
     const client = house.client('sub');
     client.subscribe([`${'+/'.repeat(99)}x`, `${'a/+/'.repeat(99)}x`, '(a*)*$']);
     const pub = house.client('pub');
-    const startMs = performance.now();
-    for (let count = 0; count < 200; count += 1) pub.publish(`${'a/'.repeat(198)}y${count}`, 'x');
+    const tookMs = cpuMsOf(() => {
+      for (let count = 0; count < 200; count += 1) pub.publish(`${'a/'.repeat(198)}y${count}`, 'x');
+    });
     client.expectNothing();
-    assert.ok(performance.now() - startMs < 5_000);
+    assert.ok(tookMs < 5_000, `${tookMs} ms`);
   });
 
   test('T38 many filters that agree with a topic half way cost no more than their number', () => {
@@ -253,9 +255,10 @@ describe('T38 matching is linear', () => {
     }
     assert.equal(client.subscribe(filters).reasons.length, 4096);
     const pub = house.client('pub');
-    const startMs = performance.now();
-    for (let count = 0; count < 20; count += 1) pub.publish(`${'a/'.repeat(12)}${count}`, 'x');
-    const eachMs = (performance.now() - startMs) / 20;
+    const tookMs = cpuMsOf(() => {
+      for (let count = 0; count < 20; count += 1) pub.publish(`${'a/'.repeat(12)}${count}`, 'x');
+    });
+    const eachMs = tookMs / 20;
     client.expectNothing();
     assert.ok(eachMs < 100, `${eachMs} ms for a PUBLISH`);
   });

@@ -34,6 +34,8 @@ export interface Claimed {
 /** The will of a client that was connected when the broker died. */
 interface OrphanWill {
   readonly will: SimWill;
+  /** From a start of the broker to its being due. */
+  readonly waitMs: number;
   readonly dueMs: number;
   /** Its client has come back, and was not told so yet. */
   isReturned: boolean;
@@ -305,10 +307,10 @@ export class Model {
   }
 
   #crashOrphans(): void {
-    for (const [clientId, { will, isReturned }] of [...this.#orphans]) {
+    for (const [clientId, { will, waitMs, isReturned }] of [...this.#orphans]) {
       this.#orphans.delete(clientId);
       if (isReturned) this.#loosen(will);
-      else this.#addOrphan(clientId, will);
+      else this.#addOrphan(clientId, will, waitMs);
     }
   }
 
@@ -347,19 +349,20 @@ export class Model {
   }
 
   #crashWill(session: SimSession): void {
-    const { clientId, will, isWillSafe, isOnline, lives } = session;
+    const { clientId, will, isWillSafe, isOnline, lives, expirySeconds } = session;
     if (will === null) return;
     const isKnown = isWillSafe && lives.length === 1;
     if (isKnown && !isOnline) return;
     session.will = null;
     session.willAtMs = Number.POSITIVE_INFINITY;
-    if (isKnown) this.#addOrphan(clientId, will);
+    // It is due at the end of its session at the latest.
+    const delaySeconds = Math.min(will.delaySeconds, expirySeconds);
+    if (isKnown) this.#addOrphan(clientId, will, Math.max(this.#options.willGraceMs, delaySeconds * 1000));
     else this.#loosen(will);
   }
 
-  #addOrphan(clientId: string, will: SimWill): void {
-    const waitMs = Math.max(this.#options.willGraceMs, will.delaySeconds * 1000);
-    this.#orphans.set(clientId, { will, dueMs: this.#nowMs + waitMs, isReturned: false });
+  #addOrphan(clientId: string, will: SimWill, waitMs: number): void {
+    this.#orphans.set(clientId, { will, waitMs, dueMs: this.#nowMs + waitMs, isReturned: false });
   }
 
   #publishOrphan(clientId: string, will: SimWill): void {

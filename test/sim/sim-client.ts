@@ -28,6 +28,8 @@ interface Travelling {
   readonly bytes: Uint8Array;
   /** The broker may leave it lying while its journal takes nothing. */
   readonly mayLie: boolean;
+  /** Whether it comes later while the journal takes nothing: the broker would leave it lying, in an order that nobody sees. */
+  readonly isKeptBack: () => boolean;
   /** It has reached the broker. */
   readonly onArrived: () => void;
 }
@@ -144,9 +146,10 @@ export class SimClient {
       ...(will === null ? {} : { will: willOptions(will) }),
       properties,
     });
-    this.#travel(bytes, () => {
+    const onArrived = (): void => {
       this.#claimed = this.#model.connect({ clientId: this.clientId, isClean, expirySeconds, will });
-    });
+    };
+    this.#travel(bytes, onArrived, false, () => true);
   }
 
   /** 3.1 does not say whether a session is there; only with 5 one that begins anew can last. */
@@ -223,22 +226,32 @@ export class SimClient {
     if (!this.#isWelcome) return;
     const packetId = this.#nextPacketId();
     const bytes = rawSubscribe([[text, qos]], { packetId, isV5: this.#version === 5 });
-    this.#travel(bytes, () => {
-      if (this.#session === null) return;
-      const change = this.#model.subscribe(this.#session, text, qos);
-      this.#changes.set(packetId, { filter: text, change });
-    });
+    this.#travel(
+      bytes,
+      () => {
+        if (this.#session === null) return;
+        const change = this.#model.subscribe(this.#session, text, qos);
+        this.#changes.set(packetId, { filter: text, change });
+      },
+      false,
+      () => true,
+    );
   }
 
   unsubscribe(text: string): void {
     if (!this.#isWelcome) return;
     const packetId = this.#nextPacketId();
     const bytes = rawUnsubscribe([text], { packetId, isV5: this.#version === 5 });
-    this.#travel(bytes, () => {
-      if (this.#session === null) return;
-      const change = this.#model.unsubscribe(this.#session, text);
-      this.#changes.set(packetId, { filter: text, change });
-    });
+    this.#travel(
+      bytes,
+      () => {
+        if (this.#session === null) return;
+        const change = this.#model.unsubscribe(this.#session, text);
+        this.#changes.set(packetId, { filter: text, change });
+      },
+      false,
+      () => true,
+    );
   }
 
   /** @returns false when the client may not send now. */
@@ -291,8 +304,8 @@ export class SimClient {
 
   // --------------------------------------------------------------------------------------------------- network
 
-  #travel(bytes: Uint8Array, onArrived: () => void, mayLie = false): void {
-    this.#travelling.push({ bytes, onArrived, mayLie });
+  #travel(bytes: Uint8Array, onArrived: () => void, mayLie = false, isKeptBack = (): boolean => false): void {
+    this.#travelling.push({ bytes, onArrived, mayLie, isKeptBack });
   }
 
   /** Some more bytes reach the broker. */
@@ -310,7 +323,7 @@ export class SimClient {
     for (let left = byteCount; left > 0; ) {
       const link = this.#peer?.link;
       // A broker that does not read leaves it in the network.
-      if (link === undefined || link.isPaused) return;
+      if (link === undefined || link.isPaused || this.#isKeptBack) return;
       const portion = this.#portion(left);
       left -= portion;
       const all = allOf(this.#travelling.map(({ bytes }) => bytes));
@@ -318,6 +331,10 @@ export class SimClient {
       this.#noteArrived(portion);
       this.#house.settle();
     }
+  }
+
+  get #isKeptBack(): boolean {
+    return !this.#house.takesAll && this.#travelling[0]?.isKeptBack() === true;
   }
 
   /** While the journal takes nothing one packet at a time, so that it is known which one lies. */

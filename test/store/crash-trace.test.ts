@@ -26,10 +26,10 @@ interface Trace {
   readonly commits: readonly { readonly logEnd: number; readonly lines: readonly string[] }[];
 }
 
-/** Commits into a new store, of which the first ones are moved into the file. */
+/** Commits into a store, of which the first ones are in the file when the log is begun. */
 function record(seed: number): Trace {
   return withFolder((folder) => {
-    const { store } = Store.open(optionsFor(folder));
+    let { store } = Store.open(optionsFor(folder));
     const traffic = new StoreTraffic(new Chance(seed));
     const model = new PlainStore();
     const commit = () => {
@@ -39,7 +39,8 @@ function record(seed: number): Trace {
       return { logEnd: store.sizes().logBytes, lines: model.lines() };
     };
     for (let count = 0; count < COMMITS; count += 1) commit();
-    store.tidy();
+    store.close();
+    ({ store } = Store.open(optionsFor(folder)));
     const commits = [{ logEnd: 0, lines: model.lines() }];
     for (let count = 0; count < COMMITS; count += 1) commits.push(commit());
     const [file, log] = filesOf(folder);
@@ -54,11 +55,14 @@ function filesOf(folder: string): readonly [file: Buffer, log: Buffer] {
 
 /** Opens a store of these files in `folder`; it must be whole. */
 function linesFrom(folder: string, file: Uint8Array, log: Uint8Array, where: string): string[] {
+  // Its header was safe before the file said that there is a log: no power cut takes it.
+  const isLogLost = log.length < LOG_HEADER_BYTES;
   writeFileSync(join(folder, 'zanzara.db'), file);
   writeFileSync(join(folder, 'zanzara.db-wal'), log);
   const { store, opened } = Store.open(optionsFor(folder));
   try {
-    assert.deepEqual(opened.notes, [], where);
+    if (isLogLost) assert.match(opened.notes[0]?.text ?? '', /its log .* is (empty|damaged at its beginning)/, where);
+    else assert.deepEqual(opened.notes, [], where);
     return modelOf(store).lines();
   } finally {
     store.close();
@@ -154,12 +158,10 @@ test('power cut after the log was begun anew: what is left of the one before doe
     store.tidy();
     commit(2);
     const [file, log] = filesOf(folder);
-    assert.ok(log.length < old.length);
+    assert.ok(log.length === old.length && log.subarray(-PAGE_BYTES).equals(old.subarray(-PAGE_BYTES)));
     store.close();
     withFolder((second) => {
-      // A log that was not cut when it was begun anew has frames of the one before behind its own.
-      const both = Buffer.concat([log, old.subarray(log.length)]);
-      assert.deepEqual(linesFrom(second, file, both, 'with old frames'), model.lines());
+      assert.deepEqual(linesFrom(second, file, log, 'with old frames'), model.lines());
     });
   });
 });

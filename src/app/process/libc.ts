@@ -1,6 +1,6 @@
 /**
- * The door of the app to libc and libuv, for what Node has no call for: datagrams on unix sockets (syslog, systemd) and the
- * signal SIGRTMIN. The reactor has its own (transport/reactor/native.ts), which says more about node:ffi; this one is loaded
+ * The door of the app to libc and libuv, for what Node has no call for: datagrams on unix sockets (syslog, systemd), the
+ * signal SIGRTMIN, and an end that waits for no thread. The reactor has its own (transport/reactor/native.ts), which says more about node:ffi; this one is loaded
  * only by who needs it.
  *
  * Why a call from here cannot corrupt memory:
@@ -45,6 +45,7 @@ const PROCESSORS: readonly string[] = ['x64', 'arm64'];
 const UNUSED = 'int32';
 
 const FUNCTIONS = {
+  _exit: { return: 'void', arguments: ['int32'] },
   close: { return: 'int32', arguments: ['int32'] },
   sendto: { return: 'int32', arguments: ['int32', 'pointer', 'uint64', 'int32', 'pointer', 'uint32'] },
   socket: { return: 'int32', arguments: ['int32', 'int32', 'int32', UNUSED] },
@@ -107,6 +108,11 @@ export class Libc {
   /** @returns 0 or -errno; the descriptor is gone in either case */
   close(fd: number): number {
     return this.#result(this.#call.close(fd));
+  }
+
+  /** Ends the process with all its threads, whatever they do. Nothing of Node runs after it. */
+  exit(code: number): void {
+    this.#call._exit(code);
   }
 
   /** The number of SIGRTMIN here. */

@@ -21,6 +21,7 @@ import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { StartFailure } from '../start-failure.ts';
 import { codeOf, type Environment, reasonOf } from './open-carefully.ts';
+import { shellWord } from './shell-word.ts';
 import { type Account, accountToBecome } from './switch-user.ts';
 
 /** Messages are nobody else's business. */
@@ -131,8 +132,7 @@ function fault(folder: string, reason: string, mend: string | null): StoreFolder
 
 function chownLine(folder: string): string {
   const [user, group] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
-  const path = /^[\w@%+=:,./-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", "'\\''")}'`;
-  return `As root: chown -R ${user}:${group} ${path}`;
+  return `As root: chown -R ${user}:${group} ${shellWord(folder)}`;
 }
 
 function userWords(): string {

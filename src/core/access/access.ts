@@ -6,6 +6,7 @@
 import type { PeerSecurity } from '../../base/link.ts';
 import type { TopicFilter, TopicName } from '../../protocol/topic.ts';
 import type { Publisher } from '../model/message.ts';
+import { UNKNOWN_OWNER } from '../model/owner.ts';
 import type { Gatekeeper, Identity } from '../ports.ts';
 import { AnswerTable, PUBLISH, RECEIVE, UNKNOWN } from './answer-table.ts';
 import { ClientIdentity } from './client-identity.ts';
@@ -91,6 +92,8 @@ export class Access {
     if (!gatekeeper.hasRules) return true;
     const { rulesVersion } = gatekeeper;
     if (ClientIdentity.mayReceiveAgain(identity, topic, rulesVersion)) return true;
+    // It only waits: it is asked about again when it is handed out, to somebody with a name.
+    if (identity.userName === UNKNOWN_OWNER) return true;
     const client = ClientIdentity.numberOf(identity);
     const known = this.#answersBy(rulesVersion).find(client, topic, RECEIVE);
     if (known !== UNKNOWN) {

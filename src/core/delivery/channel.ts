@@ -294,6 +294,11 @@ export class Channel implements OutboxOwner, Waiter {
     return this.#when(() => this.#parts.durability.takesFrom(this.#version));
   }
 
+  /** Resolves when the journal takes new subscriptions and sessions, or when the channel closes. */
+  whenJournalTakesNewKeys(): Promise<void> {
+    return this.#when(() => this.#parts.durability.takesNewKeys);
+  }
+
   #when(isTrue: () => boolean): Promise<void> {
     if (isTrue() || !this.#isOpen) return Promise.resolve();
     return this.#openHeld().when(isTrue);

@@ -32,6 +32,14 @@ export class Durability {
     return isFailing ? version === 5 : !isBehind;
   }
 
+  /**
+   * Whether changes are taken that need room under a key of their own (subscriptions, sessions and wills that were not there
+   * before): not while the journal is behind or fails, or they would gather in memory. Whoever makes them waits, of any version.
+   */
+  get takesNewKeys(): boolean {
+    return !this.journal.isFailing && !this.journal.isBehind;
+  }
+
   /** Something of the client has ended, and whoever comes with its id next is told so only when that is durable. */
   noteEnd(clientId: string, ticket: Ticket): void {
     if (this.isDurable(ticket)) return;
@@ -42,6 +50,19 @@ export class Durability {
   /** The ticket of the last such end, 0 = all of them are durable. */
   endOf(clientId: string): Ticket {
     return this.#ends.get(clientId) ?? 0;
+  }
+
+  /** Resolves when everything up to this ticket is durable. */
+  whenDurable(ticket: Ticket): Promise<void> {
+    if (this.isDurable(ticket)) return Promise.resolve();
+    return new Promise((resolve) => {
+      const release = (): boolean => {
+        if (!this.isDurable(ticket)) return true;
+        resolve();
+        return false;
+      };
+      this.wait({ release });
+    });
   }
 
   wait(waiter: Waiter): void {

@@ -12,6 +12,7 @@ import { Reason } from '../../protocol/reasons.ts';
 import type { TopicName } from '../../protocol/topic.ts';
 import { OwnedMessage } from '../model/message.ts';
 import { mountTopic } from '../model/mount-point.ts';
+import { isOwnedBy, UNKNOWN_OWNER } from '../model/owner.ts';
 import type { Will } from '../model/will.ts';
 import type { AuthenticateAnswer, ConnectRequest, Identity, Ticket } from '../ports.ts';
 import { NEVER_EXPIRES, type Session } from '../session/session.ts';
@@ -21,7 +22,7 @@ import { checkConnect, checkWill, LONG_WILL_TOPIC, NOT_AUTHORISED, type Refusal 
 import { clientIdOf, type Names, NO_USER, namesOf } from './connect-names.ts';
 import { type HandleContext, receiveMaximumOf } from './context.ts';
 import type { Entrant } from './entrant.ts';
-import { logConnack, logConnect } from './log-connect.ts';
+import { logConnack, logConnect, logOusted } from './log-connect.ts';
 
 /** Connections of one client id that wait for their claim; one more is refused. */
 const CLAIMS_MAX = 8;
@@ -110,6 +111,7 @@ function admit(context: HandleContext, entrant: Entrant, arrival: Arrival, user:
   if (!entrant.isOpen) return undefined;
   const { listener } = entrant;
   const { userName, proof } = user;
+  if (userName === UNKNOWN_OWNER) return refuse(context, entrant, NOT_WELCOME);
   const clientId = clientIdOf(listener, arrival.names.clientId, userName);
   if (clientId === null) return refuse(context, entrant, NO_USER);
   entrant.clientId = clientId;
@@ -157,10 +159,16 @@ function claimNow(context: HandleContext, entrant: Entrant, admission: Admission
   const { packet, identity } = admission;
   if (!isWelcomeNow(context, entrant, admission)) return refuse(context, entrant, NOT_WELCOME);
   if (isHouseFull(context, identity.clientId)) return turnAway(entrant);
+  if (mustWait(context, packet, identity)) {
+    return entrant.channel.whenJournalTakesNewKeys().then(() => claimNow(context, entrant, admission));
+  }
   const expirySeconds = sessionExpiry(packet);
   // Before the session may end: its client is back, so this will is not due.
   const returned = context.orphanWills.onReturn(identity);
-  const { session: existing, ticket: ended } = takeOver(context, packet, identity);
+  const { session: existing, ticket: ended } = takeOver(context, entrant, packet, identity);
+  // What still has to be told of this id comes before what this client adds, or one of the two is lost in the journal.
+  const ending = endingOf(context, packet, identity);
+  if (ending !== null) return ending.then(() => claimNow(context, entrant, admission));
   const session = existing ?? context.sessions.create(identity, expirySeconds);
   const claimed = session.claim(identity, expirySeconds, makeWill(admission));
   const ticket = Math.max(returned, ended, claimed, context.durability.endOf(identity.clientId));
@@ -173,6 +181,26 @@ function claimNow(context: HandleContext, entrant: Entrant, admission: Admission
     if (entrant.isOpen) welcome();
     else session.abandonClaim();
   });
+}
+
+/**
+ * Whether the journal would get something new to keep, a session or a will, while it takes nothing new. Who returns to what
+ * the journal has under this id does not wait here: that might end meanwhile.
+ */
+function mustWait(context: HandleContext, packet: ConnectPacket, { clientId }: Identity): boolean {
+  const { durability, orphanWills, sessions } = context;
+  if (durability.takesNewKeys || (packet.will === null && sessionExpiry(packet) === 0)) return false;
+  return sessions.get(clientId)?.isStored !== true && !orphanWills.has(clientId);
+}
+
+/** A session of this id that has not ended for the journal yet; a will that one with the same key would replace there. */
+function endingOf(
+  { durability, endingSessions, askedWills }: HandleContext,
+  { will }: ConnectPacket,
+  { clientId }: Identity,
+): Promise<void> | null {
+  const asked = will === null || durability.journal.isVolatile ? null : askedWills.of(clientId);
+  return endingSessions.of(clientId) ?? asked;
 }
 
 /** `global_max_clients`: a client that has a session adds none. */
@@ -197,11 +225,12 @@ function sessionExpiry(packet: ConnectPacket): number {
 
 /**
  * Ends the older connection of the id [MQTT-3.1.4-3], and its session if a new one is wanted [MQTT-3.1.2-4] or the
- * user is another: a session belongs to its client id and to who made it.
+ * user is another: a session belongs to its client id and to who made it; one of UNKNOWN_OWNER to who comes first.
  * @returns the session to go on with, or null and the ticket of the end of the old one.
  */
 function takeOver(
   context: HandleContext,
+  entrant: Entrant,
   packet: ConnectPacket,
   identity: Identity,
 ): { readonly session: Session | null; readonly ticket: Ticket } {
@@ -213,7 +242,9 @@ function takeOver(
   }
   holder?.disconnect(Reason.SessionTakenOver, 'session taken over');
   if (session === undefined || session.isEnded) return { session: null, ticket: 0 };
-  if (!packet.cleanStart && session.identity.userName === identity.userName) return { session, ticket: 0 };
+  const isTheirs = isOwnedBy(session.identity, identity);
+  if (!packet.cleanStart && isTheirs) return { session, ticket: 0 };
+  if (!isTheirs) logOusted(context, entrant, session, identity);
   return { session: null, ticket: session.end() };
 }
 

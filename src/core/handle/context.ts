@@ -14,6 +14,7 @@ import { BorrowedMessage } from '../model/message.ts';
 import type { BrokerSettings } from '../model/settings.ts';
 import type { Counters, Gatekeeper } from '../ports.ts';
 import type { Router } from '../routing/router.ts';
+import type { Endings } from '../session/endings.ts';
 import { PACKET_ID_MAX } from '../session/inflight-window.ts';
 import type { OrphanWills } from '../session/orphan-wills.ts';
 import type { SessionStore } from '../session/session-store.ts';
@@ -32,6 +33,10 @@ export interface HandleContext {
   readonly router: Router;
   readonly sessions: SessionStore;
   readonly orphanWills: OrphanWills;
+  /** Wills whose rights are being asked. */
+  readonly askedWills: Endings;
+  /** See SessionParts.endingSessions. */
+  readonly endingSessions: Endings;
   readonly memory: MemoryGuard;
   /** Clients that are connected now. */
   connectedCount: number;

@@ -1,5 +1,7 @@
 /** What the log says of a client that was let in, in Mosquitto's words. */
 import type { ConnectPacket } from '../../protocol/packets.ts';
+import type { Identity } from '../ports.ts';
+import type { Session } from '../session/session.ts';
 import type { HandleContext } from './context.ts';
 import type { Entrant } from './entrant.ts';
 
@@ -23,6 +25,26 @@ export function logConnect(
     log.write('information', text);
   }
   if (log.has('debug')) logWill({ log }, packet);
+}
+
+/**
+ * A session is about to end because its client id is used by another user: `identity` is who has come. Said whatever
+ * `connection_messages` says, since messages are lost.
+ */
+export function logOusted({ log }: HandleContext, entrant: Entrant, session: Session, identity: Identity): void {
+  if (!log.has('notice')) return;
+  const from = `${entrant.remoteAddress}:${entrant.remotePort}`;
+  const count = session.outgoing.unfinishedCount;
+  const lost = count === 1 ? '1 queued message' : `${count} queued messages`;
+  log.write(
+    'notice',
+    `Client id ${session.clientId} of ${userOf(session.identity)} is now used by ${userOf(identity)} from ${from}: ` +
+      `the session of before and its ${lost} have ended.`,
+  );
+}
+
+function userOf({ userName }: Identity): string {
+  return userName === null ? 'a client without user name' : `user '${userName}'`;
 }
 
 export function logConnack({ log }: HandleContext, { clientId }: Entrant, isPresent: boolean): void {

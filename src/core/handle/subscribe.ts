@@ -16,7 +16,7 @@ import { requireAnswerFits } from './answer-size.ts';
 import type { Client } from './client.ts';
 import type { HandleContext } from './context.ts';
 
-/** @returns a promise when the right to subscribe is answered later. */
+/** @returns a promise when the right to subscribe is answered later, or when the journal takes no new subscriptions now. */
 export function handleSubscribe(
   context: HandleContext,
   client: Client,
@@ -27,6 +27,15 @@ export function handleSubscribe(
   const packet = decodeSubscribe(bytes, header, client.version);
   requireAnswerFits(client, packet.subscriptions.length);
   if (context.log.has('debug')) context.log.write('debug', `Received SUBSCRIBE from ${client.identity.clientId}`);
+  if (!client.session.isStored || context.durability.takesNewKeys) return askAndSubscribe(context, client, packet);
+  // Rights are asked for after that, by the rules of then.
+  return client.channel.whenJournalTakesNewKeys().then(() => {
+    if (client.channel.isOpen) return askAndSubscribe(context, client, packet);
+    return undefined;
+  });
+}
+
+function askAndSubscribe(context: HandleContext, client: Client, packet: SubscribePacket): void | Promise<void> {
   const requests = packet.subscriptions.map((request) => mountRequest(client, request));
   const answers = requests.map((request) => request !== null && ask(context, client, request));
   if (answers.every((answer) => typeof answer === 'boolean')) {

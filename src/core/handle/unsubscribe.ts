@@ -1,7 +1,7 @@
 import { decodeUnsubscribe } from '../../protocol/decode/unsubscribe.ts';
 import { encodeSuback } from '../../protocol/encode/packet.ts';
 import type { FrameHeader } from '../../protocol/frame.ts';
-import { EMPTY_PROPERTIES } from '../../protocol/packets.ts';
+import { EMPTY_PROPERTIES, type UnsubscribePacket } from '../../protocol/packets.ts';
 import { Reason, type ReasonCode } from '../../protocol/reasons.ts';
 import type { TopicFilter } from '../../protocol/topic.ts';
 import { mountFilter } from '../model/mount-point.ts';
@@ -10,17 +10,30 @@ import { requireAnswerFits } from './answer-size.ts';
 import type { Client } from './client.ts';
 import type { HandleContext } from './context.ts';
 
-/** UNSUBSCRIBE: filters are compared as they stand [MQTT-3.10.4-1]; always answered [MQTT-3.10.4-4]. */
+/**
+ * UNSUBSCRIBE: filters are compared as they stand [MQTT-3.10.4-1]; always answered [MQTT-3.10.4-4].
+ * @returns a promise when the journal takes no such changes now.
+ */
 export function handleUnsubscribe(
   context: HandleContext,
   client: Client,
   bytes: Uint8Array,
   _frameStart: number,
   header: FrameHeader,
-): void {
+): void | Promise<void> {
   const packet = decodeUnsubscribe(bytes, header, client.version);
   requireAnswerFits(client, packet.filters.length);
   if (context.log.has('debug')) context.log.write('debug', `Received UNSUBSCRIBE from ${client.identity.clientId}`);
+  if (!client.session.isStored || context.durability.takesNewKeys) {
+    unsubscribeAll(context, client, packet);
+    return undefined;
+  }
+  return client.channel.whenJournalTakesNewKeys().then(() => {
+    if (client.channel.isOpen) unsubscribeAll(context, client, packet);
+  });
+}
+
+function unsubscribeAll(context: HandleContext, client: Client, packet: UnsubscribePacket): void {
   let ticket: Ticket = 0;
   const reasons: ReasonCode[] = [];
   for (const filter of packet.filters) {

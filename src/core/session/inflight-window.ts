@@ -139,7 +139,10 @@ export class InflightWindow {
       if (this.#places.length === PLACES_MAX) return;
       this.#grow();
     }
+    // Above all that may have been sent, or a client takes the next message for one that it knows.
+    const lastPacketId = Math.max(this.#lastPacketId, packetId);
     const entry = this.#put(delivery, position, packetId);
+    this.#lastPacketId = lastPacketId;
     entry.wasSent = true;
     if (isReleased) this.forgetMessage(entry);
   }

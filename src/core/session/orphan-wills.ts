@@ -3,6 +3,7 @@
  * fault of theirs: such a will is due a grace time after the start, unless its client returns, with a clean start or not.
  */
 import { Timer } from '../../base/timer-queue.ts';
+import { isOwnedBy } from '../model/owner.ts';
 import type { Will } from '../model/will.ts';
 import type { Identity, Ticket } from '../ports.ts';
 import type { SessionParts } from './session-parts.ts';
@@ -28,6 +29,10 @@ export class OrphanWills {
     return this.#wills.size;
   }
 
+  has(clientId: string): boolean {
+    return this.#wills.has(clientId);
+  }
+
   /** One more; `dueMs` on the monotonic clock. */
   add(identity: Identity, will: Will, dueMs: number): void {
     const timer = new Timer(() => this.#publish(identity.clientId));
@@ -39,10 +44,11 @@ export class OrphanWills {
    * A client has come in: its will from before is not due any more. One of another user is: who had it will not return to
    * it. @returns the ticket of that, 0 = there was none.
    */
-  onReturn({ clientId, userName }: Identity): Ticket {
+  onReturn(client: Identity): Ticket {
+    const { clientId } = client;
     const orphan = this.#wills.get(clientId);
     if (orphan === undefined) return 0;
-    if (orphan.identity.userName !== userName) {
+    if (!isOwnedBy(orphan.identity, client)) {
       this.#publish(clientId);
       return 0;
     }

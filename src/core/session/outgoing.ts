@@ -123,9 +123,19 @@ export class Outgoing {
     this.#openQueue().restoreTail(after, count, payloadBytes, lastPosition);
   }
 
+  /** Position before the first row that only the journal holds; null: there are none. */
+  get tailAfter(): number | null {
+    return this.#queue?.hasTail === true ? this.#queue.tailAfter : null;
+  }
+
   get hasRoom(): boolean {
     const channel = this.#channel;
     return channel !== null && !channel.isCongested && this.#windowRoom > 0 && this.#queuedCount === 0;
+  }
+
+  /** Messages that wait or are in flight. */
+  get unfinishedCount(): number {
+    return this.#queuedCount + (this.#window === null ? 0 : this.#window.count);
   }
 
   /** Whether a message with this packet id is not finished yet. */

@@ -10,6 +10,8 @@ import type { StoredMessages } from '../model/stored-messages.ts';
 import type { Will } from '../model/will.ts';
 import type { Counters, Identity } from '../ports.ts';
 import type { DeliveryMaker } from './delivery-maker.ts';
+import type { Endings } from './endings.ts';
+import type { QueueReads } from './queue-reads.ts';
 import type { Session } from './session.ts';
 
 /** What all sessions of a broker share. The callbacks lead to routing, which sessions know nothing of. */
@@ -23,6 +25,9 @@ export interface SessionParts {
   /** What waits in the queues and windows of all sessions. */
   readonly stored: StoredMessages;
   readonly memory: MemoryGuard;
+  readonly reads: QueueReads;
+  /** Sessions that have ended, and whose messages still move to others: the journal has them. */
+  readonly endingSessions: Endings;
   readonly log: Log;
   readonly deliveries: DeliveryMaker;
   /** Null: everybody may receive everything. */

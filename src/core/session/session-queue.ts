@@ -18,10 +18,13 @@ import type { Subscriptions } from './subscriptions.ts';
 /** Milliseconds until a read of the queue that failed is tried again. */
 const READ_RETRY_MS = 1000;
 
+/** What a queue needs of the house. */
+export type QueueParts = Pick<SessionParts, 'settings' | 'durability' | 'reads' | 'stored' | 'timers' | 'log'>;
+
 export class SessionQueue {
   readonly #clientId: string;
   readonly #subscriptions: Subscriptions;
-  readonly #parts: SessionParts;
+  readonly #parts: QueueParts;
   readonly #head = new RingQueue<Delivery>();
   /** The positions of the rows of the head; null while all of them are 0. */
   #positions: RingQueue<number> | null = null;
@@ -36,12 +39,14 @@ export class SessionQueue {
   /** What has joined the tail since the read began. */
   #joinedCount = 0;
   #joinedBytes = 0;
+  /** Payload bytes of the head, when it was read: the reads of all sessions are told of them. */
+  #readBytes = 0;
   #isEnded = false;
   #retry: Timer | null = null;
   #saidReadFailed = false;
 
   /** `subscriptions`: those of the session. */
-  constructor(clientId: string, subscriptions: Subscriptions, parts: SessionParts) {
+  constructor(clientId: string, subscriptions: Subscriptions, parts: QueueParts) {
     this.#clientId = clientId;
     this.#subscriptions = subscriptions;
     this.#parts = parts;
@@ -59,6 +64,11 @@ export class SessionQueue {
   /** True while rows wait that only the journal holds. */
   get hasTail(): boolean {
     return this.#tailCount > 0;
+  }
+
+  /** Position of the last row before the tail. */
+  get tailAfter(): number {
+    return this.#tailAfter;
   }
 
   /** Payload bytes of all rows. */
@@ -143,8 +153,8 @@ export class SessionQueue {
     this.#isReading = true;
     this.#joinedCount = 0;
     this.#joinedBytes = 0;
-    const { durability, settings } = this.#parts;
-    durability.journal.readQueue(this.#clientId, this.#tailAfter, settings.queueHeadMax).then(
+    const { reads, settings } = this.#parts;
+    reads.read(this.#clientId, this.#tailAfter, settings.queueHeadMax).then(
       (rows) => {
         this.#isReading = false;
         if (this.#isEnded) return;
@@ -180,6 +190,7 @@ export class SessionQueue {
     }
     this.#head.clear();
     this.#positions = null;
+    this.#holdRead(0);
     this.#setTail(0, 0);
     this.#payloadBytes = 0;
     this.#qos0Count = 0;
@@ -199,8 +210,15 @@ export class SessionQueue {
     this.#positions?.shift();
     const delivery = this.#head.shift();
     if (delivery !== undefined) this.#parts.stored.release(delivery.message);
-    if (this.#head.length === 0) this.#positions = null;
+    if (this.#head.length > 0) return delivery;
+    this.#positions = null;
+    this.#holdRead(0);
     return delivery;
+  }
+
+  #holdRead(bytes: number): void {
+    this.#parts.reads.hold(bytes - this.#readBytes);
+    this.#readBytes = bytes;
   }
 
   #tell(row: QueueRow, isHeld: boolean): Ticket {
@@ -225,6 +243,7 @@ export class SessionQueue {
       this.#tailAfter = row.position;
       readBytes += delivery.message.payloadEnd;
     }
+    this.#holdRead(readBytes);
     if (rows.length > 0) {
       const count = Math.max(0, this.#tailCount - rows.length);
       this.#setTail(count, count === 0 ? 0 : Math.max(0, this.#tailBytes - readBytes));

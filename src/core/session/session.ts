@@ -13,11 +13,13 @@
 import { Timer } from '../../base/timer-queue.ts';
 import type { ReasonCode } from '../../protocol/reasons.ts';
 import type { Channel } from '../delivery/channel.ts';
+import type { Delivery } from '../model/delivery.ts';
 import type { DeliveryTarget } from '../model/delivery-target.ts';
 import type { Message } from '../model/message.ts';
 import type { Subscription } from '../model/subscription.ts';
 import type { Will } from '../model/will.ts';
 import type { Identity, JournalRecord, Ticket } from '../ports.ts';
+import { moveTail, sharedOf } from './move-tail.ts';
 import { Outgoing } from './outgoing.ts';
 import type { SessionParts } from './session-parts.ts';
 import { Subscriptions } from './subscriptions.ts';
@@ -48,6 +50,8 @@ export class Session implements DeliveryTarget {
   #expirySeconds: number;
   #isEnded = false;
   #isStored = false;
+  /** Since when its client is away, of a session that was put back after a restart and that nobody has come for yet. */
+  #putBackMs: number | null = null;
 
   constructor(identity: Identity, expirySeconds: number, parts: SessionParts) {
     this.#identity = identity;
@@ -76,6 +80,11 @@ export class Session implements DeliveryTarget {
 
   get isDurable(): boolean {
     return this.#expirySeconds > 0 && !this.#isEnded;
+  }
+
+  /** The journal keeps it beyond the process, and is told of its changes. */
+  get isStored(): boolean {
+    return (this.#isStored || this.isDurable) && !this.#parts.durability.journal.isVolatile;
   }
 
   get isEnded(): boolean {
@@ -133,6 +142,7 @@ export class Session implements DeliveryTarget {
    */
   claim(identity: Identity, expirySeconds: number, will: Will | null): Ticket {
     this.#identity = identity;
+    this.#putBackMs = null;
     this.outgoing.setIdentity(identity);
     this.#expirySeconds = expirySeconds;
     this.#stopTimers();
@@ -148,10 +158,13 @@ export class Session implements DeliveryTarget {
     else this.#goOffline();
   }
 
-  /** Tells the journal that the client has gone, of a session that was put back as if it were connected. */
+  /**
+   * Tells the journal that the client has gone, of a session that was put back as if it were connected: it went when it was
+   * put back, so that the delay of its will is not counted anew after another crash.
+   */
   tellOffline(): void {
-    if (this.isOnline || this.#isEnded) return;
-    this.tell({ kind: 'session-offline', clientId: this.clientId, atMs: this.#parts.timers.now });
+    if (this.#putBackMs === null || this.#isEnded) return;
+    this.tell({ kind: 'session-offline', clientId: this.clientId, atMs: this.#putBackMs });
   }
 
   /** CONNACK is on its way: unfinished messages are sent again, then the queue. */
@@ -187,20 +200,38 @@ export class Session implements DeliveryTarget {
   }
 
   /**
-   * Ends the session now: a pending will is published, everything else is forgotten.
-   * @returns the ticket of its end.
+   * Ends the session now: a pending will is published, everything else is forgotten. Where messages of shared subscriptions
+   * have to be read for others first, the journal is told of the end after that, see SessionParts.endingSessions.
+   * @returns the ticket of its end, 0 when it is not told yet.
    */
   end(): Ticket {
     if (this.#isEnded) return 0;
     this.#isEnded = true;
     this.#stopTimers();
     this.#holder = null;
+    const move = (delivery: Delivery): boolean => this.#parts.moveShared(delivery, this);
+    const after = this.outgoing.tailAfter;
+    const shared = after === null ? null : sharedOf(this.subscriptions);
     // First the subscriptions: what goes to another member must not come back here.
     this.#parts.onEnded(this);
-    this.outgoing.detach((delivery) => this.#parts.moveShared(delivery, this), false);
+    this.outgoing.detach(move, false);
     this.#publishWill();
     this.outgoing.end();
     this.#receivedIds = null;
+    if (after === null || shared === null || shared.size === 0) return this.#tellEnd();
+    const { clientId } = this;
+    const moved = moveTail({ clientId, after, shared, move }, this.#parts).catch((error: unknown) => {
+      this.#parts.counters.internalErrors += 1;
+      this.#parts.log.write('error', `Error: Messages of ${clientId} did not go to others: ${String(error)}.`);
+    });
+    this.#parts.endingSessions.add(
+      clientId,
+      moved.then(() => void this.#tellEnd()),
+    );
+    return 0;
+  }
+
+  #tellEnd(): Ticket {
     const ticket = this.tell({ kind: 'session-removed', clientId: this.clientId });
     this.#parts.durability.noteEnd(this.clientId, ticket);
     return ticket;
@@ -218,6 +249,7 @@ export class Session implements DeliveryTarget {
   /** As it was before a restart; `sinceMs`: when its client went. */
   restore(sinceMs: number): void {
     this.#isStored = true;
+    this.#putBackMs = sinceMs;
     this.#armExpiry(sinceMs);
   }
 

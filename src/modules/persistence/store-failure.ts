@@ -2,12 +2,12 @@
 export class StoreFailure extends Error {
   override readonly name = 'StoreFailure';
   readonly lines: readonly string[];
-  /** True: what was damaged has been set aside, and opening again begins a new store. */
-  readonly isSetAside: boolean;
+  /** True: what was damaged has been set aside, and opening again finds a sound store in its place. */
+  readonly isRenewed: boolean;
 
-  constructor(lines: readonly string[], isSetAside: boolean) {
+  constructor(lines: readonly string[], isRenewed: boolean) {
     super(lines.join('\n'));
     this.lines = lines;
-    this.isSetAside = isSetAside;
+    this.isRenewed = isRenewed;
   }
 }

@@ -104,7 +104,7 @@ for (const { name, chunk, words } of wrong) {
   test(`what cannot be understood is a StoreFailure: ${name}`, async () => {
     const { store, turn, loading, journal } = await beginLoading({ chunks: [chunk] });
     const failure = assert.rejects(loading, (error) => {
-      assert.ok(error instanceof StoreFailure && !error.isSetAside);
+      assert.ok(error instanceof StoreFailure && !error.isRenewed);
       assert.match(error.lines.join('\n'), words);
       return true;
     });
@@ -152,14 +152,14 @@ test('an end in the middle of it stores nothing', async () => {
 
 test('what the store says of damage is handed on', async () => {
   const { store, loading } = await beginLoading({});
-  const failure = assert.rejects(loading, { name: 'StoreFailure', isSetAside: true, lines: ['it is damaged'] });
-  store.onMessage({ kind: 'load-failed', lines: ['it is damaged'], isSetAside: true });
+  const failure = assert.rejects(loading, { name: 'StoreFailure', isRenewed: true, lines: ['it is damaged'] });
+  store.onMessage({ kind: 'load-failed', lines: ['it is damaged'], isRenewed: true });
   await failure;
 });
 
 test('a thread that ends meanwhile is a StoreFailure', async () => {
   const { store, loading } = await beginLoading({});
-  const failure = assert.rejects(loading, { name: 'StoreFailure', isSetAside: false, message: /out of memory/ });
+  const failure = assert.rejects(loading, { name: 'StoreFailure', isRenewed: false, message: /out of memory/ });
   store.die(new Error('out of memory'));
   await failure;
 });
@@ -197,7 +197,7 @@ test('a store that cannot be opened is a StoreFailure, and its thread is ended',
     const port = new HeldStore();
     const mode = { kind: 'strict' } as const;
     const opening = openStoreJournal({ clock, turn, log, mode, port, options: OPTIONS, names: NAMES });
-    const failure = assert.rejects(opening, { name: 'StoreFailure', isSetAside: false, message: /it is locked/ });
+    const failure = assert.rejects(opening, { name: 'StoreFailure', isRenewed: false, message: /it is locked/ });
     if (failed) port.onMessage({ kind: 'open-failed', lines: ['it is locked'] });
     else port.die(new Error('it is locked'));
     await failure;

@@ -55,22 +55,22 @@ export class StoreLoad {
 
   take(message: FromStore & { readonly kind: 'loaded' | 'load-ended' | 'load-failed' }): void {
     if (message.kind === 'load-failed') {
-      this.fail(message.lines, message.isSetAside);
+      this.fail(message.lines, message.isRenewed);
       return;
     }
     // In a turn of its own, so that the loop gets round between two chunks; also the end, which must not overtake.
     this.#parts.turn.atEnd(() => {
       if (this.#isEnded) return;
-      if (message.kind === 'load-ended') this.#end(message.counts, message.lines ?? []);
+      if (message.kind === 'load-ended') this.#end(message.counts);
       else this.#takeChunk(message.ops);
     });
   }
 
-  fail(lines: readonly string[], isSetAside: boolean): void {
+  fail(lines: readonly string[], isRenewed: boolean): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#loading.end();
-    this.#reject(new StoreFailure(lines, isSetAside));
+    this.#reject(new StoreFailure(lines, isRenewed));
   }
 
   #takeChunk(ops: Uint8Array): void {
@@ -105,12 +105,11 @@ export class StoreLoad {
     );
   }
 
-  #end(counts: StoreCounts, lines: readonly string[]): void {
+  #end(counts: StoreCounts): void {
     const { clock, log } = this.#parts;
     this.#isEnded = true;
     this.#loading.end();
     this.#counts = counts;
-    for (const line of lines) log.write('error', line);
     if (this.#saidMs !== this.#startedMs) {
       const seconds = ((clock.monotonicMs() - this.#startedMs) / 1000).toFixed(1);
       log.write('information', `The store is loaded, in ${seconds} s.`);

@@ -61,15 +61,9 @@ export type FromStore =
   /** `reason`: whole lines for the log, the mend included. */
   | { readonly kind: 'open-failed'; readonly lines: readonly string[] }
   | { readonly kind: 'loaded'; readonly ops: Uint8Array<ArrayBuffer> }
-  /** `lost`: damaged rows that are left out. `lines`: whole lines for the log that say so. */
-  | {
-      readonly kind: 'load-ended';
-      readonly counts: StoreCounts;
-      readonly lost?: number;
-      readonly lines?: readonly string[];
-    }
-  /** What is stored is damaged: it has been set aside, with the lines that say so, or (`isDamageRefused`) it stays. */
-  | { readonly kind: 'load-failed'; readonly lines: readonly string[]; readonly isSetAside: boolean }
+  | { readonly kind: 'load-ended'; readonly counts: StoreCounts }
+  /** What is stored is damaged. `isRenewed`: a sound store stands in its place; else it stays (`isDamageRefused`, no room). */
+  | { readonly kind: 'load-failed'; readonly lines: readonly string[]; readonly isRenewed: boolean }
   /** The commit is durable. `room`: its buffer, to be used again. */
   | {
       readonly kind: 'committed';

@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { certificates, certificatesOrSkip } from '../../../test/fixtures/certificates.ts';
 import { requireTool } from '../../../test/fixtures/debian.ts';
 import { FakeClock } from '../../../test/fixtures/fake-clock.ts';
-import { connectPeer, type Server, usePeers } from '../../../test/fixtures/link-parties.ts';
+import { connectPeer, type Server, turns, usePeers } from '../../../test/fixtures/link-parties.ts';
 import { testTransport } from '../../../test/fixtures/link-suite.ts';
 import { MemoryLog } from '../../../test/fixtures/memory-log.ts';
 import { createTlsClient, dialTls, startTls } from '../../../test/fixtures/tls-client.ts';
@@ -77,6 +77,8 @@ test('T16 a handshake that does not come to an end is given up after 30 s, whate
   const { server, log } = await listenTls(t, () => context, { clock });
   const slow = await connectRaw(t, server);
   const end = closed(slow);
+  // Its time runs from when it was accepted.
+  while (clock.waitingCount === 0) await turns(1);
   // The head of a ClientHello, a byte at a time.
   for (const byte of [0x16, 0x03, 0x01, 0x02, 0x00, 0x01]) {
     await new Promise<void>((resolve) => slow.write(Buffer.of(byte), () => resolve()));

@@ -430,6 +430,9 @@ describe('a journal that fails', () => {
     assert.equal(patient.isClosed, true);
     assert.equal(patient.link.takeSent().length, 0);
     journal.recover();
+    // Only now is its session a record that can be committed.
+    await house.settleLater();
+    late.expectNothing();
     journal.commit();
     await house.settleLater();
     assert.equal(late.expect('connack').reason, 0);

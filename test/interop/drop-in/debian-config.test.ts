@@ -39,7 +39,7 @@ const SCENARIO: Scenario = {
     while (writtenPid() === '' && place.broker.exitCode === null) await new Promise(setImmediate);
     lines.push(`the pid is there: ${writtenPid() === String(place.broker.pid)}`);
     lines.push(`retained: ${await place.run('mosquitto_pub', ...to, '-q', '1', '-r', '-t', 'home/light', '-m', 'on')}`);
-    lines.push(`read: ${await place.run('mosquitto_sub', ...to, '-t', 'home/#', '-v', '-C', '1', '-W', '2')}`);
+    lines.push(`read: ${await place.run('mosquitto_sub', ...to, '-t', 'home/#', '-v', '-C', '1', '-W', '20')}`);
     const session = { clientId: 'logger', clean: false };
     const logger = await visit(place, session);
     await logger.subscribe('home/+', { qos: 1 });

@@ -226,6 +226,7 @@ const oldForms: Scenario = {
     lines.push(`large: ${(await raw.received(0)).toString('hex')}`);
     lines.push(`as large as it may be: ${await second.publish('o/3', 'x'.repeat(100), { qos: 1 })}`);
     lines.push(`seen: ${(await first.until(2)).replaceAll(/x{100}/g, 'X')}`);
+    await place.stop('SIGTERM');
     const said = place.lines().filter((line) => /deprecated|no longer|Opening|Unknown/.test(line));
     // 2.0 and 2.1 have other words behind the name, and quote it or not.
     const names = said.map((line) => line.replaceAll("'", '').replace(/(deprecated|available).*/, '$1'));
@@ -289,6 +290,7 @@ async function throughProxy(place: Place, port: number): Promise<readonly string
     lines.push(await plain.until(count + 1));
   }
   for (const protocols of [[], ['chat'], ['mqttv3.1'], ['chat', 'mqtt']]) lines.push(await handshake(port, protocols));
+  await place.sees(/as browser5 .*\n/);
   lines.push(...place.lines().filter((line) => /as (browser|nobody)/.test(line)));
   return lines;
 }

@@ -281,6 +281,8 @@ const names: Scenario = {
       await say(`${name} user as id`, { clientId: 'plant-6', username: 'plant-7', ...version }, 'PORT2');
       await say(`${name} user as id, no user`, { clientId: 'plant-x', ...version }, 'PORT2');
     }
+    // The log has its own way to us: it is whole when the broker has ended.
+    await place.stop('SIGTERM');
     const mine = place
       .lines()
       .filter((line) => line.includes('New client connected'))

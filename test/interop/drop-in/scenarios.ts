@@ -24,7 +24,7 @@ async function throughSession(
     const sent = await run('mosquitto_pub', ...HERE, '-p', port, '-q', '1', '-t', topic, '-m', text, ...who.pub);
     seen.push(`publish ${topic}: ${sent}`);
   }
-  seen.push(`receive: ${await run('mosquitto_sub', ...session, '-v', '-C', String(messages.length), '-W', '2')}`);
+  seen.push(`receive: ${await run('mosquitto_sub', ...session, '-v', '-C', String(messages.length), '-W', '3')}`);
   return seen;
 }
 
@@ -101,7 +101,7 @@ export const SCENARIOS: readonly Scenario[] = [
         )),
         `secret: ${await run('mosquitto_pub', ...to, '-V', '5', '-q', '1', ...as(0), '-t', 'plant/secret', '-m', 'x')}`,
         `own: ${await run('mosquitto_pub', ...to, ...as(1), '-i', 'dev', '-q', '1', '-r', '-t', 'own/sensor1/dev/a', '-m', 'mine')}`,
-        `own, read: ${await run('mosquitto_sub', ...to, ...as(1), '-i', 'dev', '-t', 'own/#', '-v', '-C', '1', '-W', '2')}`,
+        `own, read: ${await run('mosquitto_sub', ...to, ...as(1), '-i', 'dev', '-t', 'own/#', '-v', '-C', '1', '-W', '20')}`,
         `own of another: ${await run('mosquitto_sub', ...to, ...as(0), '-i', 'dev', '-t', 'own/#', '-v', '-C', '1', '-W', '1')}`,
       ];
     },
@@ -204,8 +204,8 @@ export const SCENARIOS: readonly Scenario[] = [
         `anonymous, closed: ${await run('mosquitto_pub', ...closed, '-t', 'in/1', '-m', 'x')}`,
         `operator, closed: ${await run('mosquitto_pub', ...closed, ...as(0), '-r', '-t', 'public/1', '-m', 'hello')}`,
         `operator, secret: ${await run('mosquitto_pub', ...closed, ...as(0), '-r', '-t', 'secret/1', '-m', 'hush')}`,
-        `open reads: ${await run('mosquitto_sub', ...open, '-t', '#', '-v', '-C', '2', '-W', '1')}`,
-        `closed reads: ${await run('mosquitto_sub', ...closed, ...as(0), '-t', '#', '-v', '-C', '2', '-W', '2')}`,
+        `open reads: ${await run('mosquitto_sub', ...open, '-t', '#', '-v', '-C', '2', '-W', '3')}`,
+        `closed reads: ${await run('mosquitto_sub', ...closed, ...as(0), '-t', '#', '-v', '-C', '2', '-W', '20')}`,
       ];
     },
   },
@@ -222,8 +222,8 @@ export const SCENARIOS: readonly Scenario[] = [
       return [
         `there: ${existsSync(join(folder, 'broker.sock'))}`,
         `publish: ${await run('mosquitto_pub', ...unix, '-q', '2', '-r', '-t', 'u', '-m', 'from unix')}`,
-        `receive: ${await run('mosquitto_sub', ...HERE, '-p', '{PORT}', '-t', 'u', '-C', '1', '-W', '2')}`,
-        `back: ${await run('mosquitto_sub', ...unix, '-t', 'u', '-C', '1', '-W', '2')}`,
+        `receive: ${await run('mosquitto_sub', ...HERE, '-p', '{PORT}', '-t', 'u', '-C', '1', '-W', '20')}`,
+        `back: ${await run('mosquitto_sub', ...unix, '-t', 'u', '-C', '1', '-W', '20')}`,
       ];
     },
   },
@@ -245,8 +245,8 @@ export const SCENARIOS: readonly Scenario[] = [
       const mounted = [...HERE, '-p', '{PORT2}'];
       return [
         `mounted publishes: ${await run('mosquitto_pub', ...mounted, '-q', '1', '-r', '-t', 'a/b', '-m', '1')}`,
-        `seen from outside: ${await run('mosquitto_sub', ...whole, '-t', '#', '-v', '-C', '1', '-W', '2')}`,
-        `seen from inside: ${await run('mosquitto_sub', ...mounted, '-t', '#', '-v', '-C', '1', '-W', '2')}`,
+        `seen from outside: ${await run('mosquitto_sub', ...whole, '-t', '#', '-v', '-C', '1', '-W', '20')}`,
+        `seen from inside: ${await run('mosquitto_sub', ...mounted, '-t', '#', '-v', '-C', '1', '-W', '20')}`,
         `outside publishes elsewhere: ${await run('mosquitto_pub', ...whole, '-q', '1', '-r', '-t', 'x', '-m', '2')}`,
         `not seen inside: ${await run('mosquitto_sub', ...mounted, '-t', 'x', '-v', '-C', '1', '-W', '1')}`,
         ...(await throughSession(

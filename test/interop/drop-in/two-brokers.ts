@@ -30,8 +30,8 @@ export interface Place {
   output(): string;
   /** Runs a program to its end: `exit N`, then what it wrote. Ports and the folder are shown by their names. */
   run(program: string, ...args: readonly string[]): Promise<string>;
-  /** Waits until the broker's output holds it. */
-  sees(pattern: RegExp): Promise<void>;
+  /** Waits until the broker's output holds it, behind so many characters if that is said. */
+  sees(pattern: RegExp, start?: number): Promise<void>;
   /** Writes a file of the scenario again, and has the broker read everything anew. Ready when it has. */
   reloadWith(files: Readonly<Record<string, string>>): Promise<void>;
   /** Ends the broker by a signal: `exit N`, or the signal that it died of. */
@@ -133,6 +133,8 @@ interface Started {
   readonly child: ChildProcess;
   readonly output: string;
   readonly ended: Promise<readonly unknown[]>;
+  /** It has, and all that it wrote is in the output. */
+  readonly hasEnded: boolean;
   /** Resolves when there is more output, or none will come. */
   more(): Promise<void>;
 }
@@ -148,8 +150,12 @@ function startBroker({ command, folder }: House): Started {
   };
   child.stdout.setEncoding('utf8').on('data', keep);
   child.stderr.setEncoding('utf8').on('data', keep);
+  let hasEnded = false;
   const ended = once(child, 'close');
-  void ended.then(() => wake());
+  void ended.then(() => {
+    hasEnded = true;
+    wake();
+  });
   return {
     child,
     ended,
@@ -160,6 +166,9 @@ function startBroker({ command, folder }: House): Started {
     get output() {
       return output;
     },
+    get hasEnded() {
+      return hasEnded;
+    },
   };
 }
 
@@ -167,7 +176,7 @@ function placeOf(house: House, broker: Started): Place {
   const { name, folder, ports, fill } = house;
   const seesAfter = async (start: number, pattern: RegExp) => {
     while (!pattern.test(broker.output.slice(start))) {
-      assert.equal(broker.child.exitCode, null, `the broker ended without ${pattern}:\n${broker.output}`);
+      assert.ok(!broker.hasEnded, `the broker ended without ${pattern}:\n${broker.output}`);
       await broker.more();
     }
   };
@@ -178,7 +187,7 @@ function placeOf(house: House, broker: Started): Place {
     broker: broker.child,
     output: () => broker.output,
     run: (tool, ...words) => runTool(tool, words.map(fill), house),
-    sees: (pattern) => seesAfter(0, pattern),
+    sees: (pattern, start = 0) => seesAfter(start, pattern),
     reloadWith: async (files) => {
       writeFiles(folder, files, fill);
       const start = broker.output.length;

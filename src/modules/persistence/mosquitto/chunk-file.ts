@@ -1,5 +1,6 @@
 /** Chunks of a mosquitto.db: the file read in pieces, so that its size does not matter, and never beyond its end. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { u16At, u32At } from '../../../protocol/read.ts';
 import { MosquittoDbError } from './mosquitto-source.ts';
 
 /** Bytes that are read at a time. */
@@ -33,14 +34,8 @@ export class ChunkFile {
 
   /** Lent until the next call. @throws MosquittoDbError when the file ends before, naming `what` */
   bytes(start: number, end: number, what: string): Uint8Array {
-    if (end > this.size) {
-      const missing = `expected ${what} of ${end - start} bytes, but the file ends at byte ${this.size}`;
-      throw new MosquittoDbError(missing, start);
-    }
     if (end - start > WINDOW_BYTES) return this.#large(start, end, what);
-    if (start < this.#windowStart || end > this.#windowEnd) this.#fill(start);
-    // The file may have become shorter since it was opened.
-    if (end > this.#windowEnd) throw new MosquittoDbError(`expected ${what}, but the file has become shorter`, start);
+    this.#require(start, end, what);
     return this.#window.subarray(start - this.#windowStart, end - this.#windowStart);
   }
 
@@ -48,11 +43,12 @@ export class ChunkFile {
   *chunks(start: number, kindBytes: 2 | 4): Generator<Chunk> {
     let at = start;
     while (at < this.size) {
-      const header = this.bytes(at, at + kindBytes + 4, 'the header of a chunk');
-      const view = new DataView(header.buffer, header.byteOffset, header.length);
-      const kind = kindBytes === 2 ? view.getUint16(0) : view.getUint32(0);
-      const byteCount = view.getUint32(kindBytes);
       const bodyStart = at + kindBytes + 4;
+      this.#require(at, bodyStart, 'the header of a chunk');
+      // There are millions of them, and each is read several times: without a view of its own.
+      const inWindow = at - this.#windowStart;
+      const kind = kindBytes === 2 ? u16At(this.#window, inWindow) : u32At(this.#window, inWindow);
+      const byteCount = u32At(this.#window, inWindow + kindBytes);
       const end = bodyStart + byteCount;
       if (byteCount > CHUNK_BYTES_MAX || end > this.size) {
         const left = `expected a chunk of ${byteCount} bytes, but ${this.size - bodyStart} are left in the file`;
@@ -63,6 +59,21 @@ export class ChunkFile {
     }
   }
 
+  /** Sees to it that the bytes are in the window. @throws MosquittoDbError when the file ends before */
+  #require(start: number, end: number, what: string): void {
+    if (start >= this.#windowStart && end <= this.#windowEnd) return;
+    this.#requireInside(start, end, what);
+    this.#fill(start);
+    // The file may have become shorter since it was opened.
+    if (end > this.#windowEnd) throw new MosquittoDbError(`expected ${what}, but the file has become shorter`, start);
+  }
+
+  #requireInside(start: number, end: number, what: string): void {
+    if (end <= this.size) return;
+    const missing = `expected ${what} of ${end - start} bytes, but the file ends at byte ${this.size}`;
+    throw new MosquittoDbError(missing, start);
+  }
+
   #fill(start: number): void {
     const count = this.#read(this.#window, start);
     this.#windowStart = start;
@@ -70,6 +81,7 @@ export class ChunkFile {
   }
 
   #large(start: number, end: number, what: string): Uint8Array {
+    this.#requireInside(start, end, what);
     const bytes = new Uint8Array(end - start);
     if (this.#read(bytes, start) < bytes.length) {
       throw new MosquittoDbError(`expected ${what}, but the file has become shorter`, start);

@@ -217,8 +217,8 @@ class Import {
       `Warning: ${doubtfulCount} sessions stand in ${file} with the user name of another client, by a fault of ` +
       'Mosquitto 2.0, or have the same one. They are taken to have none.';
     const nameless =
-      `Warning: ${file} does not say which users its sessions belong to. A client that logs in with a user name ` +
-      'begins a new session, for a session belongs to its user.';
+      `Warning: ${file} does not say which users its sessions belong to. Each goes to the first client that connects with ` +
+      'its client id, whatever its user name.';
     const hasNames = this.#source.hasUserNames || sessions === 0;
     const clock =
       'Warning: The clock of this machine is implausible, so it is not known how long ago ' +

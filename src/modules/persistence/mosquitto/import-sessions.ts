@@ -2,6 +2,7 @@
  * The sessions of an import: their numbers, their subscriptions, and the places that their rows get, from 1 in each session,
  * those in flight first. Messages come later: here are only their numbers.
  */
+import { UNKNOWN_OWNER } from '../../../core/ports.ts';
 import type { Qos } from '../../../protocol/version.ts';
 import {
   encodeSession,
@@ -66,6 +67,8 @@ export class ImportSessions {
   subscriptionCount = 0;
   /** Clients of which it is not certain whether they have a user name; they are taken to have none. */
   doubtfulCount = 0;
+  /** The user name of clients that stand without one. */
+  #nameless: string | null = null;
   /** The user name that stands where none should. */
   #leakedName: string | null = null;
   readonly #output: ImportOutput;
@@ -78,6 +81,8 @@ export class ImportSessions {
   }
 
   take(source: MosquittoSource): void {
+    // An old format has no place for user names: nobody knows whether there was one.
+    this.#nameless = source.hasUserNames ? null : UNKNOWN_OWNER;
     const willOwners = new Set<string | null>();
     for (const { clientId } of source.wills()) willOwners.add(plainText(clientId));
     for (const client of source.clients()) this.#takeClient(client, willOwners);
@@ -135,7 +140,7 @@ export class ImportSessions {
    * the same name may have it or not. @returns undefined: it cannot be read
    */
   #userNameOf({ userName }: MosquittoClient): string | null | undefined {
-    if (userName === null) return null;
+    if (userName === null) return this.#nameless;
     const end = userName.indexOf(0);
     const name = plainText(end === -1 ? userName : userName.subarray(0, end));
     if (name === null) return undefined;

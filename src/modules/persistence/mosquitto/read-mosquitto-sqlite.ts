@@ -6,6 +6,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import { isDamage, sqliteCodeOf } from '../store/store-faults.ts';
 import { textProperties } from './mosquitto-properties.ts';
 import {
   type MosquittoClient,
@@ -174,13 +175,12 @@ function messageOf(row: Row): MosquittoMessage {
   };
 }
 
-/** What SQLite reports becomes a MosquittoDbError. */
+/** What SQLite says against the file becomes a MosquittoDbError; what the disk, a lock or a missing right is, stays that. */
 function guarded<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof Error) || error instanceof MosquittoDbError) throw error;
-    if (!('errcode' in error)) throw error;
+    if (!(error instanceof Error) || sqliteCodeOf(error) === null || !isDamage(error)) throw error;
     throw new MosquittoDbError(`expected a store of Mosquitto's plugin persist-sqlite: ${error.message}`, null);
   }
 }

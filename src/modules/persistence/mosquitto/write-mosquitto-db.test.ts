@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { OwnedMessage } from '../../../core/model/message.ts';
+import { UNKNOWN_OWNER } from '../../../core/ports.ts';
 import { parseTopicName } from '../../../protocol/topic.ts';
 import { encodeRow, encodeSession, encodeWill, keyOf } from '../bodies.ts';
 import { OpWriter, RowState } from '../ops.ts';
@@ -45,7 +46,9 @@ test('export: ours to mosquitto.db and back, from a file of each format', async 
         own,
         (store, wallMs) => void importMosquitto(original, (ops) => store.apply(ops), wallMs),
       );
-      const expected = contentOf(original).filter((line) => !line.startsWith('received'));
+      const kept = contentOf(original).filter((line) => !line.startsWith('received'));
+      // Format 6 has no word for a session whose user nobody knows.
+      const expected = kept.map((line) => line.replace(` ${UNKNOWN_OWNER} `, ' null '));
       assert.deepEqual(contentOf(file), expected);
       assert.deepEqual(counts, { sessions: 2, subscriptions: 1, rows: 2, retained: 1, leftWills: 0, leftReceived: 1 });
       assert.equal(statSync(file).mode & 0o777, 0o600);

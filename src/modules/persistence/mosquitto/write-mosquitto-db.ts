@@ -8,7 +8,7 @@
  */
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import type { OwnedMessage } from '../../../core/model/message.ts';
-import type { QueueRow } from '../../../core/ports.ts';
+import { type QueueRow, UNKNOWN_OWNER } from '../../../core/ports.ts';
 import { variableIntegerBytes, writeVariableInteger } from '../../../protocol/frame.ts';
 import { PropertyId } from '../../../protocol/property-table.ts';
 import { copyInto, writeU16, writeU32 } from '../../../protocol/write.ts';
@@ -170,7 +170,7 @@ class MosquittoDbWriter implements OpVisitor {
     this.#closeSession();
     const { clientId, userName, listenerId, expirySeconds, offlineSinceMs } = decodeSession(body, PORT_SCALE);
     const id = keyOf(clientId);
-    const user = keyOf(userName ?? '');
+    const user = keyOf(userName === UNKNOWN_OWNER ? '' : (userName ?? ''));
     const chunk = new ChunkWriter(ChunkKind.Client, 24 + id.length + user.length);
     const goneMs = offlineSinceMs === null ? this.#wallMs : this.#wallOf(offlineSinceMs);
     chunk.u64(expirySeconds >= NEVER_EXPIRES ? 0 : Math.ceil(goneMs / SECOND_MS) + expirySeconds);

@@ -12,6 +12,10 @@ const BATCH_ROWS = 16;
 const ROW_CELLS = 7;
 export const TIME_BYTES = 16;
 
+/** A row whose message is not there, for it was damaged, must never come to name another one. */
+const HIGHEST_MESSAGE = `SELECT max(ifnull((SELECT max(id) FROM messages), 0),
+  ifnull((SELECT max(message) FROM queue WHERE message IS NOT NULL), 0)) AS highest`;
+
 /** A message of this run of operations. `id` 0: no row has needed it yet, so it is not stored. */
 interface SharedMessage {
   readonly body: Uint8Array;
@@ -202,7 +206,7 @@ export class OpApplier implements OpVisitor {
   }
 
   #highestMessage(): number {
-    const highest = this.#statement('SELECT ifnull(max(id), 0) AS highest FROM messages').get()?.highest;
+    const highest = this.#statement(HIGHEST_MESSAGE).get()?.highest;
     if (typeof highest === 'number') return highest;
     throw new StoreDamage('the messages have no numbers');
   }

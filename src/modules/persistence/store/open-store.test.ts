@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -95,16 +105,25 @@ test('open: what lies in the lock file does not matter', () => {
   });
 });
 
-/** Title, what is done to a folder with a store in it, what is said. */
+/** Title, what is done to a folder with a store in it, what is said; of these nothing can be taken over. */
 const DAMAGES: readonly (readonly [string, (file: string) => void, RegExp])[] = [
   ['nothing at all', (file) => truncateSync(file, 0), /it is empty/],
   ['a text', (file) => writeFileSync(file, 'hello'), /it is not a database/],
   ['noise', (file) => writeFileSync(file, Buffer.alloc(9000, 0x9c)), /it is not a database/],
   ['a database of somebody else', (file) => foreign(file), /it belongs to another program/],
   ['the header only', (file) => truncateSync(file, 100), /damaged|not readable|not a database/],
-  ['half of it', (file) => truncateSync(file, 8192), /damaged|check found|not readable/],
-  ['a version that is not true', (file) => change(file, 'PRAGMA user_version = 9'), /its version is not readable/],
-  ['no tables', (file) => change(file, 'DROP TABLE retained'), /its tables are not those of a store/],
+  [
+    'no version, twice',
+    (file) => change(file, "DELETE FROM meta WHERE name = 'schema'; PRAGMA user_version = 7"),
+    /its version is not readable/,
+  ],
+];
+
+/** The same of stores whose rows are sound. */
+const PART_DAMAGES: typeof DAMAGES = [
+  ['no version', (file) => change(file, "DELETE FROM meta WHERE name = 'schema'"), /its version is not readable/],
+  ['no table', (file) => change(file, 'DROP TABLE retained'), /its tables are not those of a store/],
+  ['half a version', (file) => change(file, "UPDATE meta SET crc = 0 WHERE name = 'schema'"), /checksum of its schema/],
   [
     'a trigger more',
     (file) => change(file, 'CREATE TRIGGER t AFTER DELETE ON wills BEGIN SELECT 1; END'),
@@ -128,6 +147,24 @@ function change(file: string, sql: string): void {
   database.close();
 }
 
+for (const [title, damage, reason] of PART_DAMAGES) {
+  test(`open: ${title} is set aside whole, and what is sound taken over`, () => {
+    withFolder((folder) => {
+      makeStore(folder);
+      damage(join(folder, NAME));
+      const before = readFileSync(join(folder, NAME));
+      const { lines, opened, said } = look(folder);
+      assert.deepEqual([lines, opened.isNew], [['session 1 s'], false]);
+      assert.match(said, reason);
+      assert.match(said, /^Error: Taken over: 1 sessions, /m);
+      const aside = join(folder, `${NAME}.damaged-${STAMP}`);
+      assert.ok(said.includes(aside));
+      assert.deepEqual(readFileSync(aside), before);
+      assert.equal(look(folder).said, '', 'the next start says nothing');
+    });
+  });
+}
+
 for (const [title, damage, reason] of DAMAGES) {
   test(`open: ${title} is set aside whole, and a new store begun`, () => {
     withFolder((folder) => {
@@ -143,7 +180,9 @@ for (const [title, damage, reason] of DAMAGES) {
       assert.equal(look(folder).said, '', 'the next start says nothing');
     });
   });
+}
 
+for (const [title, damage, reason] of [...DAMAGES, ...PART_DAMAGES]) {
   test(`open: ${title} ends the start with --refuse-damaged`, () => {
     withFolder((folder) => {
       makeStore(folder);
@@ -164,10 +203,11 @@ test('open: a store set aside keeps its log, unmoved into the file', () => {
     store.apply(opsOf((w) => w.retained(bytes('only in the log'), bytes('x'))));
     const file = readFileSync(join(folder, NAME));
     const log = readFileSync(join(folder, `${NAME}-wal`));
-    const moved = store.setAside();
+    store.replace('a reason');
+    const moved = join(folder, `${NAME}.damaged-${STAMP}`);
     assert.deepEqual(readFileSync(moved), file);
     assert.deepEqual(readFileSync(`${moved}-wal`), log);
-    assert.deepEqual(look(folder).lines, []);
+    assert.deepEqual(look(folder).lines, ['retained only in the log x']);
     const kept = openDatabase(moved);
     assert.equal(kept.prepare('SELECT count(*) AS count FROM retained').get()?.count, 1);
     kept.close();
@@ -362,6 +402,23 @@ test('open: a move that was cut off is ended, with the log under the name of its
   });
 });
 
+for (const step of ['before the damaged one is moved', 'half way', 'when both are moved']) {
+  test(`open: a new store in the place of a damaged one is put there by the next start, ended ${step}`, () => {
+    withFolder((folder) => {
+      makeStore(folder, 'sound');
+      const target = `${NAME}.damaged-20261124-110000`;
+      const sound = readFileSync(join(folder, NAME));
+      writeFileSync(join(folder, `${NAME}.moving`), `${NAME}.making\n${NAME}\n${target}\n`);
+      if (step !== 'when both are moved') writeFileSync(join(folder, `${NAME}.making`), sound);
+      writeFileSync(join(folder, step.startsWith('before') ? NAME : target), 'damaged');
+      if (step === 'half way') rmSync(join(folder, NAME));
+      assert.deepEqual(look(folder).lines, ['session 1 sound']);
+      assert.equal(readFileSync(join(folder, target), 'utf8'), 'damaged');
+      assert.deepEqual(namesIn(folder), [NAME, target, 'zanzara.lock']);
+    });
+  });
+}
+
 test('open: a refusal leaves the log where it is', () => {
   withFolder((folder) => {
     const { store } = Store.open(optionsFor(folder));
@@ -399,4 +456,59 @@ test('open: a folder that cannot be made or used is told with the reason', () =>
       /lock file .* cannot be locked: it is a folder/,
     );
   });
+});
+
+for (const name of [NAME, `${NAME}-wal`, `${NAME}-shm`, `${NAME}.incoming`, 'zanzara.lock']) {
+  test(`open: ${name} as a link is refused, wherever it leads, before anything is made`, () => {
+    withFolder((parent) => {
+      const [folder, target] = [join(parent, 'data'), join(parent, 'target')];
+      mkdirSync(folder);
+      symlinkSync(target, join(folder, name));
+      for (const isThere of [false, true]) {
+        if (isThere) writeFileSync(target, 'somebody');
+        const text = refusalOf(() => Store.open(optionsFor(folder)));
+        assert.ok(text.includes(`${join(folder, name)} is a symbolic link, to ${target}.`), text);
+        assert.match(text, /Set persistence_location to the folder that holds the file/);
+        assert.deepEqual(namesIn(folder), [name]);
+      }
+      assert.equal(readFileSync(target, 'utf8'), 'somebody');
+    });
+  });
+}
+
+test('open: the folder may be a link', () => {
+  withFolder((parent) => {
+    mkdirSync(join(parent, 'real'));
+    symlinkSync('real', join(parent, 'link'));
+    makeStore(join(parent, 'link'));
+    assert.deepEqual(look(join(parent, 'link')).lines, ['session 1 s']);
+    assert.deepEqual(namesIn(join(parent, 'real')), [NAME, 'zanzara.lock']);
+  });
+});
+
+test('open: a folder in the place of the store is called one, and stays', () => {
+  withFolder((folder) => {
+    mkdirSync(join(folder, NAME));
+    const text = refusalOf(() => Store.open(optionsFor(folder)));
+    assert.match(text, /zanzara.db is a folder; it must be a file of the store/);
+    assert.match(text, /Move it away/);
+    assert.deepEqual(namesIn(folder), [NAME]);
+  });
+});
+
+test('open: a version that was changed in the header only is put right', () => {
+  for (const number of [9, 0, -5]) {
+    withFolder((folder) => {
+      makeStore(folder);
+      change(join(folder, NAME), `PRAGMA user_version = ${number}`);
+      assert.match(
+        refusalOf(() => Store.open(optionsFor(folder, { isDamageRefused: true }))),
+        /its header says schema -?\d, its checksummed row 1/,
+      );
+      const { lines, said } = look(folder);
+      assert.deepEqual(lines, ['session 1 s']);
+      assert.match(said, /^Warning: .* It was put right\.$/);
+      assert.equal(look(folder).said, '');
+    });
+  }
 });

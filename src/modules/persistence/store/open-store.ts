@@ -2,13 +2,17 @@
  * Opening a store, whatever lies in its folder. In this order: the folder, the lock, a staged restore, the file as it is
  * (foreign, damaged, newer, older, good), or a new one, with the state of a Mosquitto in it where there is one.
  *
- * A file that is not good is set aside whole and never written to again; a new one is made under another name and gets its
- * own only when it is whole. So what ends in the middle of it ends before or after, at any step.
+ * A file that is not good is set aside whole and never written to again; a new one is made under another name, of all that is
+ * sound in a damaged one, and gets its own only when it is whole. So what ends in the middle of it ends before or after, at
+ * any step.
  */
-import { accessSync, constants, copyFileSync, existsSync, renameSync } from 'node:fs';
+import { accessSync, constants, copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { MosquittoDbError } from '../mosquitto/mosquitto-source.ts';
 import type { StoreOpened, StoreOptions } from '../thread-messages.ts';
+import { cutOffOf, type LogState, logStateOf } from './log-file.ts';
+import { clearLogMark, hasLogMark, setLogMark } from './log-mark.ts';
+import { cannotReplaceLines, makeStore, replaceDamaged } from './make-store.ts';
 import { OpApplier } from './op-applier.ts';
 import { MIGRATIONS, type Migration, SCHEMA_VERSION } from './schema.ts';
 import {
@@ -17,10 +21,12 @@ import {
   checkWhole,
   closeUnchanged,
   headerOf,
-  initialise,
   inTransaction,
+  logFramesOf,
   nextSessionOf,
   openDatabase,
+  readableVersionOf,
+  restartLog,
   setVersion,
   timeOf,
   versionOf,
@@ -51,12 +57,17 @@ export interface OpenedStore {
   readonly lock: StoreLock;
   readonly database: DatabaseSync;
   readonly opened: StoreOpened;
+  /** The file says that a log belongs to it, see log-mark.ts; false: the disk is full. */
+  readonly isMarked: boolean;
 }
+
+type Run = Pick<OpenedStore, 'database' | 'opened' | 'isMarked'>;
 
 /** @throws StoreRefusal; the folder is as it was then, but for what the lines say */
 export function openStore(options: StoreOptions, parts: OpenParts = {}): OpenedStore {
   const files = new StoreFiles(options.folder, options.wallMs);
   files.makeFolder();
+  files.requirePlain();
   const lock = lockFolder(files);
   try {
     return { files, lock, ...openPatiently(() => new Opening(files, options, parts).run()) };
@@ -94,7 +105,7 @@ class Opening {
     this.#parts = parts;
   }
 
-  run(): { readonly database: DatabaseSync; readonly opened: StoreOpened } {
+  run(): Run {
     const moved = this.#files.finishMove();
     if (moved !== null)
       this.#note('warning', `Warning: ${moved.from} was moved to ${moved.to}, as a start before began to do.`);
@@ -104,7 +115,8 @@ class Opening {
     const database = existing ?? this.#makeNew();
     const isNew = existing === null;
     const notes = this.#notes;
-    return { database, opened: { isNew, notes, time: timeOf(database), nextSession: nextSessionOf(database) } };
+    const opened = { isNew, notes, time: timeOf(database), nextSession: nextSessionOf(database) };
+    return { database, opened, isMarked: mark(database) };
   }
 
   /** Puts a staged restore in the place of the store, when it is good. */
@@ -137,10 +149,14 @@ class Opening {
     if (header !== 'ours') return header.foreign;
     let database: DatabaseSync | null = null;
     try {
+      const state = logStateOf(`${path}-wal`);
       database = openDatabase(path);
-      const version = versionOf(database);
+      const { version } = versionOf(database);
       if (version > SCHEMA_VERSION) throw new StoreDamage(`a newer Zanzara wrote it (schema ${version})`);
+      if (state !== 'readable' && hasLogMark(database)) throw new StoreDamage('it was copied without its log');
       checkWhole(database);
+      // It is closed in order now, and its log moved into it.
+      clearLogMark(database);
       database.close();
       return null;
     } catch (error) {
@@ -160,11 +176,15 @@ class Opening {
     accessSync(store, constants.R_OK | constants.W_OK);
     let database: DatabaseSync | null = null;
     try {
+      const state = logStateOf(`${store}-wal`);
       database = openDatabase(store);
-      const version = versionOf(database);
+      const { version, inHeader } = versionOf(database);
       if (version > SCHEMA_VERSION) throw newerRefusal(store, version);
+      this.#judgeLog(database, state);
       checkWhole(database);
+      if (inHeader !== version) this.#mendHeader(database, version, inHeader);
       if (version < SCHEMA_VERSION) {
+        clearLogMark(database);
         // Closed for the copy: whoever closes a file ends all locks that the process has on it.
         database.close();
         this.#copy(version);
@@ -176,10 +196,68 @@ class Opening {
       nextSessionOf(database);
       return database;
     } catch (error) {
-      if (isDamage(error)) return this.#setAside(faultText(error), database);
+      try {
+        if (isDamage(error)) return this.#replace(faultText(error), database);
+      } catch (failure) {
+        if (database?.isOpen === true) closeUnchanged(database, store);
+        throw failure;
+      }
       if (database?.isOpen === true) closeUnchanged(database, store);
       throw error;
     }
+  }
+
+  /** @returns a new store that holds what is sound in the damaged one; null: nothing of it can be taken over */
+  #replace(reason: string, database: DatabaseSync | null): DatabaseSync | null {
+    const isReadable = database?.isOpen === true && readableVersionOf(database) === SCHEMA_VERSION;
+    if (!isReadable) return this.#setAside(reason, database);
+    if (this.#options.isDamageRefused) throw damageRefusal(this.#files.store, reason);
+    try {
+      this.#noteAll(replaceDamaged(this.#files, database, reason));
+    } catch (error) {
+      if (isReadFault(error)) throw error;
+      throw new StoreRefusal(cannotReplaceLines(this.#files.store, reason, error));
+    }
+    return openDatabase(this.#files.store);
+  }
+
+  /** Whether the log holds all that it must. What it holds is copied before SQLite writes over it. @throws StoreRefusal */
+  #judgeLog(database: DatabaseSync, state: LogState): void {
+    const { store } = this.#files;
+    const log = `${store}-wal`;
+    const reason = logFaultOf(database, state, log);
+    if (reason === null) return;
+    if (this.#options.isDamageRefused) throw damageRefusal(store, reason);
+    const copy = state === 'readable' || state === 'unreadable' ? this.#keepLog(log) : null;
+    const verb = state === 'readable' ? 'lacks' : 'may lack';
+    this.#noteAll(lostChangesLines(`${store} ${verb}`, reason, copy));
+    beginLogAnew(database);
+  }
+
+  /** @returns the path of the copy. @throws an error of the system, and then there is none */
+  #keepLog(log: string): string {
+    const copy = this.#files.copyName('damaged', '-wal');
+    try {
+      copyFileSync(log, copy, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      syncFile(copy);
+      this.#files.sync();
+      return copy;
+    } catch (error) {
+      rmSync(copy, { force: true });
+      throw error;
+    }
+  }
+
+  /** One bit of the header that flips must not cost the store. */
+  #mendHeader(database: DatabaseSync, version: number, inHeader: number): void {
+    const { store } = this.#files;
+    const reason = `its header says schema ${inHeader}, its checksummed row ${version}`;
+    if (this.#options.isDamageRefused) throw damageRefusal(store, reason);
+    inTransaction(database, () => setVersion(database, version));
+    this.#note(
+      'warning',
+      `Warning: In the store ${store} a number was changed: ${reason}, which is right. It was put right.`,
+    );
   }
 
   /** Keeps the store as it is before it is migrated. */
@@ -215,7 +293,7 @@ class Opening {
     // Moved before it is closed: SQLite writes nothing more to a file that has moved.
     const moved = this.#files.moveAway(store, 'damaged');
     if (database?.isOpen === true) database.close();
-    for (const text of setAsideLines(store, reason, moved)) this.#note('error', text);
+    this.#noteAll(setAsideLines(store, reason, moved));
     return null;
   }
 
@@ -225,7 +303,7 @@ class Opening {
     const importer = this.#parts.importer ?? null;
     // Where a store was before, the file of Mosquitto is a thing of the past.
     const hasImport = file !== null && existsSync(file) && importer !== null && !this.#files.hasFormerStore();
-    if (!hasImport || !this.#importInto(file, importer)) this.#make(() => undefined);
+    if (!hasImport || !this.#importInto(file, importer)) makeStore(this.#files, making, () => undefined);
     this.#files.remove(store);
     renameSync(making, store);
     this.#files.sync();
@@ -235,7 +313,7 @@ class Opening {
   /** @returns false: it failed, and the new store is to be made without it. */
   #importInto(file: string, importer: Importer): boolean {
     try {
-      this.#make((database) => {
+      makeStore(this.#files, this.#files.making, (database) => {
         const applier = new OpApplier(database);
         const { notes } = importer(file, (ops) => applyOps(database, applier, ops), this.#options.wallMs);
         this.#notes.push(...notes);
@@ -250,19 +328,8 @@ class Opening {
     }
   }
 
-  #make(fill: (database: DatabaseSync) => void): void {
-    const { making } = this.#files;
-    this.#files.remove(making);
-    this.#files.makeEmpty(making);
-    const database = openDatabase(making);
-    try {
-      initialise(database);
-      fill(database);
-      database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    } finally {
-      database.close();
-    }
-    syncFile(making);
+  #noteAll(lines: readonly string[]): void {
+    for (const text of lines) this.#note('error', text);
   }
 
   #note(level: Note['level'], text: string): void {
@@ -270,8 +337,55 @@ class Opening {
   }
 }
 
+/** @returns false: the disk is full or fails. The next commit tells, and after it another attempt is made. */
+function mark(database: DatabaseSync): boolean {
+  try {
+    if (!hasLogMark(database)) setLogMark(database);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What is wrong with a log, half a sentence; null: nothing. `state`: before it was opened. */
+function logFaultOf(database: DatabaseSync, state: LogState, log: string): string | null {
+  if (state === 'readable') {
+    const cutOff = cutOffOf(log, logFramesOf(database));
+    if (cutOff === null) return null;
+    const { frames, commits } = cutOff;
+    return `its log ${log} is damaged, and behind the damage are ${frames} pages of ${commits} groups of changes that were safe`;
+  }
+  return hasLogMark(database) ? `its log ${log} ${LOG_FAULTS[state]}` : null;
+}
+
+const LOG_FAULTS: Readonly<Record<Exclude<LogState, 'readable'>, string>> = {
+  absent: 'is not there, though the store was in use: it was deleted, or the store was copied without it',
+  empty: 'is empty, though the store was in use',
+  unreadable: 'is damaged at its beginning, so that nothing of it can be read',
+};
+
+/** So that what is wrong with a log is not found again. Where the disk is full it is. */
+function beginLogAnew(database: DatabaseSync): void {
+  try {
+    restartLog(database);
+    clearLogMark(database);
+  } catch {
+    // The mark still stands, and is right: the next start says the same again.
+  }
+}
+
+/** What the log says of a store whose log has not all that it must. `subject`: with its verb. `copy`: null = there was nothing to copy. */
+function lostChangesLines(subject: string, reason: string, copy: string | null): readonly string[] {
+  const kept = copy === null ? '' : ` The log was copied to ${copy}.`;
+  return [
+    `Error: The store ${subject} its newest changes, acknowledged ones among them: ${reason}.${kept} The rest is used.`,
+    'Error: To use a backup instead, stop the broker and run zanzara restore. Nothing is missing if another program, such as ' +
+      'sqlite3, has moved the log into the store. --refuse-damaged ends the start in such a case.',
+  ];
+}
+
 /** What the log says of a store that was set aside. */
-export function setAsideLines(store: string, reason: string, moved: string): readonly string[] {
+function setAsideLines(store: string, reason: string, moved: string): readonly string[] {
   return [
     `Error: The store ${store} cannot be used: ${reason}. It was set aside as ${moved}, and a new one is begun.`,
     'Error: To use a backup instead, stop the broker and run zanzara restore. --refuse-damaged ends the start in such a case.',

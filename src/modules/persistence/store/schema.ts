@@ -5,8 +5,8 @@
  * last row: the trigger sees to it, whoever removes the row. The rows of a session that ended are garbage, which is told by
  * `removed` and purged in slices.
  *
- * In `meta`, the row `schema` must stay as it is in all versions to come: by it and `user_version` together a newer store is
- * told from a damaged one.
+ * In `meta`, the row `schema` must stay as it is in all versions to come: by it a newer store is told from a damaged one.
+ * `user_version` says the same for tools; it has no checksum, and the row beats it. The row `log`: see log-mark.ts.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { cellsOf } from './cells.ts';

@@ -7,12 +7,15 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -66,6 +69,21 @@ export class StoreFiles {
     }
   }
 
+  /**
+   * Whether the store and what belongs to it are files by themselves. SQLite follows a link for the store but not for the log
+   * beside it, and makes a new file where the link leads nowhere. The folder may be a link.
+   * @throws StoreRefusal
+   */
+  requirePlain(): void {
+    const beside = BESIDE.map((ending) => this.store + ending);
+    for (const path of [this.store, ...beside, this.incoming, this.making, this.moving, this.lock]) {
+      const found = lookAt(path);
+      if (found?.isSymbolicLink() === true) throw linkRefusal(path);
+      // What is wrong with the lock is told where it is taken.
+      if (found !== undefined && !found.isFile() && path !== this.lock) throw kindRefusal(path, found.isDirectory());
+    }
+  }
+
   /** Makes an empty file that only its owner may read; SQLite gives the files beside it the same rights. */
   makeEmpty(path: string): void {
     const file = openOwn(path, constants.O_WRONLY | constants.O_CREAT);
@@ -84,13 +102,16 @@ export class StoreFiles {
 
   /**
    * Moves a database, with what SQLite has put beside it, to a name that says why, `path.why-YYYYMMDD-HHMMSS`.
+   * `hasSuccessor`: the store in `making`, which is whole, gets the name of the one that is moved.
    * @returns the new path
    */
-  moveAway(path: string, why: string): string {
+  moveAway(path: string, why: string, hasSuccessor = false): string {
     this.finishMove();
     const target = this.freeName(`${path}.${why}-${this.#stamp}`);
     this.makeEmpty(this.moving);
-    writeFileSync(this.moving, `${basename(path)}\n${basename(target)}\n`);
+    // First, so that no part of the three names is taken for two.
+    const successor = hasSuccessor ? `${basename(this.making)}\n` : '';
+    writeFileSync(this.moving, `${successor}${basename(path)}\n${basename(target)}\n`);
     syncFile(this.moving);
     syncFolder(this.folder);
     this.finishMove();
@@ -101,12 +122,15 @@ export class StoreFiles {
    * Ends a move that has begun, so that a database and its log are never parted, whenever a start ends.
    * @returns both paths; null = there was none
    */
-  finishMove(): { readonly from: string; readonly to: string } | null {
+  finishMove(): Move | null {
     const move = this.#readMove();
-    if (move !== null) {
+    // A successor that has gone from its place stands in the other: all is done then.
+    if (move !== null && (!move.hasSuccessor || existsSync(this.making))) {
       for (const ending of ['', ...BESIDE]) {
         if (existsSync(move.from + ending)) renameSync(move.from + ending, move.to + ending);
       }
+      syncFolder(this.folder);
+      if (move.hasSuccessor) renameSync(this.making, move.from);
       syncFolder(this.folder);
     }
     rmSync(this.moving, { force: true });
@@ -114,17 +138,19 @@ export class StoreFiles {
   }
 
   /** Null: there is none, or it was not written to its end, so that nothing has been moved. */
-  #readMove(): { readonly from: string; readonly to: string } | null {
+  #readMove(): Move | null {
     if (!existsSync(this.moving)) return null;
-    const [from = '', to = '', ...rest] = readFileSync(this.moving, 'utf8').split('\n');
+    const names = readFileSync(this.moving, 'utf8').split('\n');
+    const hasSuccessor = names[0] === basename(this.making);
+    const [from = '', to = '', ...rest] = hasSuccessor ? names.slice(1) : names;
     const isWhole = rest.length === 1 && from.startsWith(STORE_NAME) && to.startsWith(`${from}.`);
     if (!isWhole || basename(from) !== from || basename(to) !== to) return null;
-    return { from: join(this.folder, from), to: join(this.folder, to) };
+    return { from: join(this.folder, from), to: join(this.folder, to), hasSuccessor };
   }
 
-  /** The name of a copy of the store. */
-  copyName(why: string): string {
-    return this.freeName(`${this.store}.${why}-${this.#stamp}`);
+  /** The name of a copy of the store, or of the file beside it whose name ends so. */
+  copyName(why: string, ending: '' | '-wal' = ''): string {
+    return this.freeName(`${this.store}${ending}.${why}-${this.#stamp}`);
   }
 
   freeName(path: string): string {
@@ -152,6 +178,14 @@ export class StoreFiles {
   }
 }
 
+/** A move under way, by whole paths. */
+interface Move {
+  readonly from: string;
+  readonly to: string;
+  /** The store in `making` gets the name of the one that is moved. */
+  readonly hasSuccessor: boolean;
+}
+
 /**
  * Empties a file that is there.
  * @throws when it is a link, no file, somebody else's, or has another name as well: it is left as it is then
@@ -166,6 +200,35 @@ export function emptyOwn(path: string): void {
   } finally {
     closeSync(file);
   }
+}
+
+/** Undefined: it is not there, or may not be looked at, which is told where the lock is taken. */
+function lookAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
+function linkRefusal(path: string): StoreRefusal {
+  return new StoreRefusal([
+    `Error: ${path} is a symbolic link, to ${readlinkSync(path)}. The files of a store must not be links: a store would be parted from its log, or be made where the link happens to lead.`,
+    'Error: Set persistence_location to the folder that holds the file, make a link of the whole folder, or move the file here.',
+  ]);
+}
+
+function kindRefusal(path: string, isFolder: boolean): StoreRefusal {
+  const [kind, cause] = isFolder
+    ? [
+        'a folder',
+        ' A container makes one where a file is to be mounted that is not there: mount the whole data folder.',
+      ]
+    : ['not a file', ''];
+  return new StoreRefusal([
+    `Error: ${path} is ${kind}; it must be a file of the store, or not be there.${cause}`,
+    'Error: Move it away and start the broker again, or set persistence_location to another folder.',
+  ]);
 }
 
 /** Opens what is a file by itself: where a link leads, or how long a pipe makes wait, is not up to who put it there. */

@@ -8,7 +8,6 @@ import { OpWriter, RowState } from '../ops.ts';
 import type { StoreCounts } from '../thread-messages.ts';
 import { bytesIn, cellsOf, countIn, integerIn } from './cells.ts';
 import { CheckedTable, decodeSent, keyCheck, queueCheck } from './row-check.ts';
-import type { RowLoss } from './row-loss.ts';
 import { SESSION_MAX } from './store-database.ts';
 import { StoreDamage } from './store-faults.ts';
 
@@ -16,8 +15,10 @@ const CHUNK_BYTES = 256 * 1024;
 /** A reading of a queue ends early when it has this much, with one row at least. */
 const READ_BYTES_MAX = 8 * 1024 * 1024;
 
-const QUEUE_ROWS =
-  'SELECT position, sent, bytes, message, body, crc FROM queue WHERE session = ? AND position > ? ORDER BY position';
+/** Of a queue's row; the field has 32 bits. */
+const PAYLOAD_BYTES_MAX = 0xffffffff;
+
+const QUEUE_ROWS = rowsOf('session = ? AND position > ?', 'ASC');
 
 /** Prepares statements that give arrays, and keeps them. */
 class Statements {
@@ -163,15 +164,14 @@ function tellRow(row: StoredRow, messages: MessageTeller, writer: OpWriter): voi
 
 /**
  * Everything that is stored, in chunks, in the order that `Journal.load` promises. Rows of sessions that are not there are
- * passed over, and damaged ones left to `loss`. @throws StoreDamage, or an error of SQLite
+ * passed over. @throws StoreDamage at the first row that is damaged, or an error of SQLite
  */
 export function* loadAll(
   database: DatabaseSync,
   headMax: number,
-  loss: RowLoss,
 ): Generator<Uint8Array<ArrayBuffer>, StoreCounts, undefined> {
   database.exec('BEGIN');
-  const run = new LoadRun(database, headMax, loss);
+  const run = new LoadRun(database, headMax);
   try {
     yield* run.sessions();
     yield* run.retained();
@@ -190,15 +190,13 @@ class LoadRun {
   writer = new OpWriter();
   readonly counts = { sessions: 0, subscriptions: 0, rows: 0, retained: 0, wills: 0 };
   readonly #headMax: number;
-  readonly #loss: RowLoss;
   readonly #statements: Statements;
   readonly #messages: MessageTeller;
   readonly #subscriptions: SessionCursor;
   readonly #received: SessionCursor;
 
-  constructor(database: DatabaseSync, headMax: number, loss: RowLoss) {
+  constructor(database: DatabaseSync, headMax: number) {
     this.#headMax = headMax;
-    this.#loss = loss;
     const statements = new Statements(database);
     this.#statements = statements;
     this.#messages = new MessageTeller(statements);
@@ -225,21 +223,22 @@ class LoadRun {
   }
 
   *sessions(): Chunks {
+    this.#checkRemoved();
     let last = 0;
-    let withRows = this.#sessionWithRows(0);
+    let withRows = this.#sessionWithRows(Number.MIN_SAFE_INTEGER);
     for (const row of this.#statements.rows('SELECT id, body, crc FROM sessions ORDER BY id')) {
       const session = this.#session(cellsOf(row), last);
-      if (session === null) continue;
       last = session;
       yield* this.#subscriptionsOf(session);
       this.#receivedOf(session);
-      if (withRows < session) withRows = this.#sessionWithRows(session - 1);
+      withRows = this.#passTo(session, withRows);
       if (withRows === session) {
         yield* this.#rowsOf(session);
         withRows = this.#sessionWithRows(session);
       }
       if (this.#isFull) yield this.take();
     }
+    this.#passTo(Number.POSITIVE_INFINITY, withRows);
     this.#subscriptions.passTo(Number.POSITIVE_INFINITY);
     this.#received.passTo(Number.POSITIVE_INFINITY);
   }
@@ -274,24 +273,17 @@ class LoadRun {
       const cells = cellsOf(row);
       const key = bytesIn(cells, 0);
       const body = bytesIn(cells, 1);
-      if (keyCheck(table, 0, key, body) !== integerIn(cells, 2)) {
-        this.#loss.add(kind, [key], wrongCheck(what));
-        continue;
-      }
+      if (keyCheck(table, 0, key, body) !== integerIn(cells, 2)) throw wrongCheck(what);
       if (last !== null && Buffer.compare(last, key) >= 0) throw outOfOrder(what);
       last = key;
       yield { key, body };
     }
   }
 
-  /** Null: it is damaged. */
-  #session(cells: readonly unknown[], last: number): number | null {
+  #session(cells: readonly unknown[], last: number): number {
     const session = integerIn(cells, 0);
     const body = bytesIn(cells, 1);
-    if (keyCheck(CheckedTable.Session, session, undefined, body) !== integerIn(cells, 2)) {
-      this.#loss.add('session', [session], wrongCheck('a session'));
-      return null;
-    }
+    if (keyCheck(CheckedTable.Session, session, undefined, body) !== integerIn(cells, 2)) throw wrongCheck('a session');
     if (session <= last || session > SESSION_MAX) throw outOfOrder('sessions');
     this.writer.session(session, body);
     this.counts.sessions += 1;
@@ -301,9 +293,7 @@ class LoadRun {
   *#subscriptionsOf(session: number): Chunks {
     let last: Uint8Array | null = null;
     for (let row = this.#subscriptions.take(session); row !== null; row = this.#subscriptions.take(session)) {
-      const subscription = this.#subscription(row);
-      if (subscription === null) continue;
-      const { filter, body } = subscription;
+      const { filter, body } = this.#subscription(row);
       if (last !== null && Buffer.compare(last, filter) >= 0) throw outOfOrder('subscriptions');
       last = filter;
       this.writer.subscribed(session, filter, body);
@@ -312,14 +302,12 @@ class LoadRun {
     }
   }
 
-  /** Null: it is damaged. */
-  #subscription(row: readonly unknown[]): { readonly filter: Uint8Array; readonly body: Uint8Array } | null {
+  #subscription(row: readonly unknown[]): { readonly filter: Uint8Array; readonly body: Uint8Array } {
     const session = integerIn(row, 0);
     const filter = bytesIn(row, 1);
     const body = bytesIn(row, 2);
     if (keyCheck(CheckedTable.Subscription, session, filter, body) === integerIn(row, 3)) return { filter, body };
-    this.#loss.add('subscription', [session, filter], wrongCheck('a subscription'));
-    return null;
+    throw wrongCheck('a subscription');
   }
 
   /** No more than there are packet ids. */
@@ -327,64 +315,75 @@ class LoadRun {
     let last = -1;
     for (let row = this.#received.take(session); row !== null; row = this.#received.take(session)) {
       const packetId = this.#packetId(row);
-      if (packetId === null) continue;
       if (packetId <= last || packetId > 0xffff) throw outOfOrder('packet ids');
       last = packetId;
       this.writer.received(session, packetId);
     }
   }
 
-  /** Null: it is damaged. */
-  #packetId(row: readonly unknown[]): number | null {
+  #packetId(row: readonly unknown[]): number {
     const session = integerIn(row, 0);
     const packetId = integerIn(row, 1);
     if (keyCheck(CheckedTable.Received, session * 65536 + packetId) === integerIn(row, 2)) return packetId;
-    this.#loss.add('received', [session, packetId], wrongCheck('a packet id'));
-    return null;
+    throw wrongCheck('a packet id');
   }
 
   /** The first session above `session` that has rows; Infinity = none. */
   #sessionWithRows(session: number): number {
     const cells = this.#statements.row('SELECT session FROM queue WHERE session > ? ORDER BY session LIMIT 1', session);
-    return cells === null ? Number.POSITIVE_INFINITY : countIn(cells, 0);
+    return cells === null ? Number.POSITIVE_INFINITY : integerIn(cells, 0);
+  }
+
+  /**
+   * Passes over the rows of sessions below this one, which are not there. A row that a flipped bit has brought among them
+   * is the first of a session or the last: the order of all keys has been checked. @returns the next session with rows
+   */
+  #passTo(session: number, withRows: number): number {
+    let next = withRows;
+    while (next < session) {
+      for (const order of ['ASC', 'DESC']) {
+        const cells = this.#statements.row(`${rowsOf('session = ?', order)} LIMIT 1`, next);
+        if (cells !== null) checkedRow(next, cells);
+      }
+      next = this.#sessionWithRows(next);
+    }
+    return next;
+  }
+
+  /** Without its mark what a session has left would stay for ever. */
+  #checkRemoved(): void {
+    for (const row of this.#statements.rows('SELECT session, crc FROM removed')) {
+      const cells = cellsOf(row);
+      const isTrue = keyCheck(CheckedTable.Removed, integerIn(cells, 0)) === integerIn(cells, 1);
+      if (!isTrue) throw wrongCheck('the mark of a session that has ended');
+    }
   }
 
   *#rowsOf(session: number): Chunks {
     let last = 0;
     let waiting = 0;
-    for (const row of this.#statements.rows(QUEUE_ROWS, session, 0)) {
+    for (const row of this.#statements.rows(QUEUE_ROWS, session, Number.MIN_SAFE_INTEGER)) {
       const cells = cellsOf(row);
       const position = countIn(cells, 0);
       if (position <= last) throw outOfOrder('queued messages');
       if (waiting === this.#headMax && !isInFlight(cells)) break;
-      // The tail begins after damaged ones, too: they are not to be counted in it.
       last = position;
-      const state = this.#tellRow(session, cells);
-      if (state === null) continue;
-      if (state === RowState.Queued) waiting += 1;
+      const stored = checkedRow(session, cells);
+      tellRow(stored, this.#messages, this.writer);
+      if (stored.state === RowState.Queued) waiting += 1;
       this.counts.rows += 1;
       if (this.#isFull) yield this.take();
     }
     this.#tail(session, last);
   }
 
-  /** @returns its state; null: it, or the message that it needs, is damaged. */
-  #tellRow(session: number, cells: readonly unknown[]): RowState | null {
-    try {
-      const row = checkedRow(session, cells);
-      tellRow(row, this.#messages, this.writer);
-      return row.state;
-    } catch (error) {
-      this.#loss.add('row', [session, integerIn(cells, 0)], error);
-      return null;
-    }
-  }
-
   #tail(session: number, after: number): void {
     const sql =
-      'SELECT count(*), ifnull(sum(bytes), 0), ifnull(max(position), ?2) FROM queue WHERE session = ?1 AND position > ?2';
+      'SELECT count(*), ifnull(sum(bytes), 0), ifnull(max(position), ?2), ifnull(min(bytes), 0), ifnull(max(bytes), 0) ' +
+      'FROM queue WHERE session = ?1 AND position > ?2';
     const cells = this.#statements.row(sql, session, after) ?? [];
     const count = countIn(cells, 0);
+    if (integerIn(cells, 3) < 0 || integerIn(cells, 4) > PAYLOAD_BYTES_MAX) throw wrongCheck('a queued message');
     this.writer.tail(session, after, count, countIn(cells, 1), countIn(cells, 2));
     this.counts.rows += count;
   }
@@ -393,8 +392,8 @@ class LoadRun {
 /** What reading a part of a queue gave. */
 export interface QueuePart {
   readonly ops: Uint8Array<ArrayBuffer>;
-  /** Positions of rows that are damaged. */
-  readonly lost: readonly number[];
+  /** How many rows are damaged. */
+  readonly lost: number;
 }
 
 export class QueueReader {
@@ -411,22 +410,25 @@ export class QueueReader {
   read(session: number, after: number, limit: number): QueuePart {
     const messages = new MessageTeller(this.#statements);
     const writer = new OpWriter();
-    const lost: number[] = [];
+    let lost = 0;
     let count = 0;
     for (const row of this.#statements.rows(QUEUE_ROWS, session, after)) {
       const cells = cellsOf(row);
-      const position = countIn(cells, 0);
       try {
         tellRow(checkedRow(session, cells), messages, writer);
         count += 1;
       } catch (error) {
         if (!(error instanceof StoreDamage)) throw error;
-        lost.push(position);
+        lost += 1;
       }
       if (count === limit || writer.byteLength >= READ_BYTES_MAX) break;
     }
     return { ops: writer.finish(), lost };
   }
+}
+
+function rowsOf(where: string, order: string): string {
+  return `SELECT position, sent, bytes, message, body, crc FROM queue WHERE ${where} ORDER BY position ${order}`;
 }
 
 function wrongCheck(what: string): StoreDamage {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import type { FromStore, ToStore } from '../thread-messages.ts';
 import { bytes, linesOf, opsOf, optionsFor, row, withFolder } from './store.fixture.ts';
+import { Store } from './store.ts';
 import { openDatabase } from './store-database.ts';
 import { StoreServer } from './store-server.ts';
 
@@ -101,8 +103,6 @@ test('server: a load comes in chunks, each after it was asked for', () => {
     assert.deepEqual(house.answers.at(-1), {
       kind: 'load-ended',
       counts: { sessions: 0, subscriptions: 0, rows: 0, retained: 16, wills: 0 },
-      lost: 0,
-      lines: [],
     });
     house.tell({ kind: 'close' });
   });
@@ -127,26 +127,101 @@ function damageRow(folder: string): void {
   const house = new House();
   house.open(folder);
   house.tell(commit((w) => w.retained(bytes('topic'), bytes('right'))));
+  house.tell(commit((w) => w.retained(bytes('sound'), bytes('right'))));
   house.tell({ kind: 'close' });
   const database = openDatabase(join(folder, 'zanzara.db'));
-  database.exec("UPDATE retained SET body = CAST('wrong' AS BLOB)");
+  database.exec("UPDATE retained SET body = CAST('wrong' AS BLOB) WHERE topic = CAST('topic' AS BLOB)");
   database.close();
 }
 
-test('server: a damaged row is left out, told, and does not come up again', () => {
+test('server: a damaged row ends the load; the store that is opened then has all but that', () => {
   withFolder((folder) => {
     damageRow(folder);
     const house = new House();
     assert.deepEqual(kinds(house.open(folder)), ['opened']);
-    assert.deepEqual(house.load(), []);
-    const ended = house.answers.at(-1);
-    assert.ok(ended?.kind === 'load-ended' && ended.lost === 1);
-    assert.match(ended.lines?.join(' ') ?? '', /damaged rows: 1 retained messages/);
+    const [answer] = house.tell({ kind: 'load', headMax: 10 });
+    assert.ok(answer?.kind === 'load-failed' && answer.isRenewed);
+    assert.match(
+      answer.lines.join(' '),
+      /checksum of a retained message is wrong\. It was set aside.* 1 retained messages\./,
+    );
+    assert.deepEqual(house.tell({ kind: 'close' }), [{ kind: 'closed' }]);
+    const [opened] = house.open(folder);
+    assert.ok(opened?.kind === 'opened' && opened.opened.notes.length === 0);
+    assert.deepEqual(house.load(), ['retained sound right']);
     house.tell({ kind: 'close' });
+  });
+});
+
+test('server: where no new store can be made of a damaged one, it stays as it is until one can', () => {
+  withFolder((folder) => {
+    damageRow(folder);
+    const house = new House();
+    house.open(folder);
+    // What stands in the way of a new file.
+    const inTheWay = join(folder, 'zanzara.db.making-journal');
+    mkdirSync(inTheWay);
+    const [answer] = house.tell({ kind: 'load', headMax: 10 });
+    assert.ok(answer?.kind === 'load-failed' && !answer.isRenewed);
+    assert.match(answer.lines.join(' '), /wrong\), and no new one can be made .* The file was left as it is/);
+    rmdirSync(inTheWay);
+    house.open(folder);
+    const [again] = house.tell({ kind: 'load', headMax: 10 });
+    assert.ok(again?.kind === 'load-failed' && again.isRenewed);
+    house.open(folder);
+    assert.deepEqual(house.load(), ['retained sound right']);
+    house.tell({ kind: 'close' });
+  });
+});
+
+/** Runs statements as one who knows what they do to the tables of SQLite's own. */
+function change(folder: string, ...statements: readonly string[]): void {
+  const database = new DatabaseSync(join(folder, 'zanzara.db'), { defensive: false });
+  database.exec('PRAGMA writable_schema = ON');
+  for (const sql of statements) database.exec(sql);
+  database.close();
+}
+
+/** Puts a row into the queue of session 1 that is missing in the index. */
+function spoilIndex(folder: string): void {
+  const database = openDatabase(join(folder, 'zanzara.db'));
+  const index = database.prepare("SELECT rootpage, sql FROM sqlite_schema WHERE name = 'queue_message'").get();
+  database.close();
+  assert.ok(index !== undefined);
+  change(folder, "DELETE FROM sqlite_schema WHERE name = 'queue_message'");
+  change(folder, "INSERT INTO queue VALUES (1, 1, 4099, 1, 1, x'00', 0)");
+  change(
+    folder,
+    `INSERT INTO sqlite_schema VALUES ('index', 'queue_message', 'queue', ${index.rootpage}, '${index.sql}')`,
+  );
+}
+
+test('server: a commit that a damaged index stops is made after the index was made anew', () => {
+  withFolder((folder) => {
+    const house = new House();
     house.open(folder);
     house.load();
-    const again = house.answers.at(-1);
-    assert.ok(again?.kind === 'load-ended' && again.lost === 0);
+    house.tell(commit((w) => w.session(1, bytes('s'))));
+    spoilIndex(folder);
+    assert.deepEqual(kinds(house.tell(commit((w) => w.done(1, 1)))), ['committed']);
+    house.tell({ kind: 'close' });
+    const [opened] = house.open(folder);
+    assert.ok(opened?.kind === 'opened' && opened.opened.notes.length === 0, 'the index is as it must be');
+    house.tell({ kind: 'close' });
+  });
+});
+
+test('server: an index that is damaged is found at the start', () => {
+  withFolder((folder) => {
+    const house = new House();
+    const { store } = Store.open(optionsFor(folder));
+    store.apply(opsOf((w) => w.session(1, bytes('s'))));
+    store.close();
+    spoilIndex(folder);
+    const [opened] = house.open(folder);
+    assert.ok(opened?.kind === 'opened');
+    assert.match(opened.opened.notes[0]?.text ?? '', /missing from index queue_message\. It was set aside/);
+    assert.deepEqual(house.load(), ['session 1 s']);
     house.tell({ kind: 'close' });
   });
 });
@@ -158,7 +233,7 @@ test('server: damage found by loading stays with --refuse-damaged', () => {
       const house = new House();
       assert.deepEqual(kinds(house.open(folder, true)), ['opened']);
       const [answer] = house.tell({ kind: 'load', headMax: 10 });
-      assert.ok(answer?.kind === 'load-failed' && !answer.isSetAside);
+      assert.ok(answer?.kind === 'load-failed' && !answer.isRenewed);
       house.tell({ kind: 'close' });
     }
   });

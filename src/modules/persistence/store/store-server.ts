@@ -9,7 +9,8 @@
 import { assertNever } from '../../../base/assert.ts';
 import { RingQueue } from '../../../base/ring-queue.ts';
 import type { FromStore, StoreCounts, StoreOptions, ToStore } from '../thread-messages.ts';
-import { damageLines, type OpenParts, setAsideLines } from './open-store.ts';
+import { cannotReplaceLines } from './make-store.ts';
+import { damageLines, type OpenParts } from './open-store.ts';
 import { Store } from './store.ts';
 import { faultText, isCorrupt, isDamage, StoreRefusal } from './store-faults.ts';
 
@@ -127,8 +128,7 @@ export class StoreServer {
         return;
       }
       this.#loading = null;
-      const { lost, lines } = lossOf(this.#store);
-      this.#say({ kind: 'load-ended', counts: next.value, lost, lines });
+      this.#say({ kind: 'load-ended', counts: next.value });
       this.#purgeLater(PURGE_PAUSE_MS);
     } catch (error) {
       this.#loadFailed(error);
@@ -148,25 +148,24 @@ export class StoreServer {
         `Error: The store ${path} cannot be read: ${faultText(error)}. The file was left as it is.`,
         'Error: Mend the cause and start the broker again.',
       ];
-      this.#say({ kind: 'load-failed', lines, isSetAside: false });
+      this.#say({ kind: 'load-failed', lines, isRenewed: false });
       return;
     }
     if (isKept) {
       store.closeUnchanged();
-      this.#say({ kind: 'load-failed', lines: damageLines(path, faultText(error)), isSetAside: false });
+      this.#say({ kind: 'load-failed', lines: damageLines(path, faultText(error)), isRenewed: false });
       return;
     }
-    this.#setAside(store, faultText(error));
+    this.#replace(store, faultText(error));
   }
 
-  #setAside(store: Store, reason: string): void {
+  #replace(store: Store, reason: string): void {
     try {
-      const moved = store.setAside();
-      this.#say({ kind: 'load-failed', lines: setAsideLines(store.path, reason, moved), isSetAside: true });
+      this.#say({ kind: 'load-failed', lines: store.replace(reason), isRenewed: true });
     } catch (error) {
       store.closeUnchanged();
-      const text = `Error: The store ${store.path} is damaged (${reason}), and cannot be set aside: ${faultText(error)}.`;
-      this.#say({ kind: 'load-failed', lines: [text, 'Error: Move it away by hand.'], isSetAside: false });
+      const lines = cannotReplaceLines(store.path, reason, error);
+      this.#say({ kind: 'load-failed', lines, isRenewed: false });
     }
   }
 
@@ -191,12 +190,29 @@ export class StoreServer {
   }
 
   #onCommitFailed(commit: Commit, sinceMs: number, error: unknown): void {
+    const isFirst = this.#stuck === null;
     this.#stuck ??= { commit, sinceMs };
-    const mend = isCorrupt(error) ? '; this does not end by itself: stop the broker and restore a backup' : '';
+    if (isFirst && isCorrupt(error) && this.#reindex()) {
+      this.#commit(commit, sinceMs);
+      return;
+    }
+    const mend = isCorrupt(error)
+      ? '; this does not end by itself: restart the broker, which makes a new store of what is sound in this one'
+      : '';
     const reason = `${faultText(error)}${mend}`;
     if (reason !== this.#reason) this.#say({ kind: 'failing', reason });
     this.#reason = reason;
     this.#after(RETRY_MS, () => this.#guard(() => this.#retry()));
+  }
+
+  /** The index is what most often makes a commit fail in a damaged store. @returns whether it was made anew */
+  #reindex(): boolean {
+    try {
+      this.#store?.reindex();
+      return this.#store !== null;
+    } catch {
+      return false;
+    }
   }
 
   #retry(): void {
@@ -290,14 +306,4 @@ export class StoreServer {
   #say(message: FromStore): void {
     this.#post(message, []);
   }
-}
-
-/** What loading has left out, for the answer. */
-function lossOf(store: Store | null): { readonly lost: number; readonly lines: readonly string[] } {
-  const loss = store?.loss ?? null;
-  if (store === null || loss === null || loss.count === 0) return { lost: 0, lines: [] };
-  const line =
-    `Error: In the store ${store.path} are damaged rows: ${loss.words()}. They were left out, and the rest is used; ` +
-    'a disk or memory that fails is a likely cause.';
-  return { lost: loss.count, lines: [line] };
 }

@@ -4,12 +4,13 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { StoreCounts, StoreOpened, StoreOptions } from '../thread-messages.ts';
-import { cellsOf, countIn } from './cells.ts';
+import { cellsOf } from './cells.ts';
 import { GarbagePurge } from './garbage-purge.ts';
+import { clearLogMark, setLogMark } from './log-mark.ts';
+import { replaceDamaged } from './make-store.ts';
 import { OpApplier } from './op-applier.ts';
 import { type OpenedStore, type OpenParts, openStore } from './open-store.ts';
-import { RowLoss } from './row-loss.ts';
-import { applyOps, closeUnchanged, inTransaction, numberOf } from './store-database.ts';
+import { applyOps, closeUnchanged, numberOf, restartLog } from './store-database.ts';
 import { type StoreFiles, sizeOf } from './store-files.ts';
 import type { StoreLock } from './store-lock.ts';
 import { loadAll, QueueReader } from './store-reader.ts';
@@ -25,18 +26,18 @@ export class Store {
   readonly #reader: QueueReader;
   readonly #garbage: GarbagePurge;
   readonly #logState: StatementSync;
-  readonly #isDamageRefused: boolean;
   #sizes = { fileBytes: 0, logBytes: 0 };
-  #loss: RowLoss | null = null;
+  /** The file says that a log belongs to it. */
+  #isMarked: boolean;
 
   /** @throws StoreRefusal */
   static open(options: StoreOptions, parts: OpenParts = {}): { readonly store: Store; readonly opened: StoreOpened } {
     const opened = openStore(options, parts);
-    return { store: new Store(opened, options.isDamageRefused), opened: opened.opened };
+    return { store: new Store(opened), opened: opened.opened };
   }
 
-  constructor({ database, files, lock }: OpenedStore, isDamageRefused: boolean) {
-    this.#isDamageRefused = isDamageRefused;
+  constructor({ database, files, lock, isMarked }: OpenedStore) {
+    this.#isMarked = isMarked;
     this.#database = database;
     this.#files = files;
     this.#lock = lock;
@@ -65,39 +66,24 @@ export class Store {
 
   /**
    * Everything that is stored, in chunks of about 256 KB, in the order that `Journal.load` promises; what the generator
-   * returns is how many there were. Nothing may be applied before it has ended. Single rows that are damaged are left out,
-   * told by `loss`, and removed; where damage is refused they are thrown. @throws StoreDamage, or an error of SQLite
+   * returns is how many there were. Nothing may be applied before it has ended. The first row that is damaged ends it, see
+   * `replace`. @throws StoreDamage, or an error of SQLite
    */
-  *load(headMax: number): Generator<Uint8Array<ArrayBuffer>, StoreCounts, undefined> {
-    const loss = new RowLoss(this.#isDamageRefused);
-    this.#loss = loss;
-    const counts = yield* loadAll(this.#database, headMax, loss);
-    try {
-      loss.remove(this.#database);
-    } catch {
-      // They come up again at the next start, and are left out again.
-    }
-    if (loss.hasSessions) this.#garbage.isThere = true;
-    return counts;
-  }
-
-  /** What the last load has left out; null before the first. */
-  get loss(): RowLoss | null {
-    return this.#loss;
+  load(headMax: number): Generator<Uint8Array<ArrayBuffer>, StoreCounts, undefined> {
+    return loadAll(this.#database, headMax);
   }
 
   /**
    * Rows of the session's queue above position `after`, oldest first, `limit` at most; none: there are no more. Rows that
-   * are damaged are left out, counted, and removed, so that they do not come up again. @throws an error of SQLite
+   * are damaged are left out and counted. They stay until a start finds them: where keys are damaged nothing may be removed
+   * by its key. @throws an error of SQLite
    */
   read(
     session: number,
     after: number,
     limit: number,
   ): { readonly ops: Uint8Array<ArrayBuffer>; readonly lost: number } {
-    const { ops, lost } = this.#reader.read(session, after, limit);
-    if (lost.length > 0) this.#removeLost(session, lost);
-    return { ops, lost: lost.length };
+    return this.#reader.read(session, after, limit);
   }
 
   /** How many there are of each, counted one by one. */
@@ -120,17 +106,20 @@ export class Store {
 
   /** To be called after each commit: moves the log into the file when there is much in it. */
   keepUp(): void {
+    if (!this.#isMarked) {
+      // The disk was full when the store was opened.
+      setLogMark(this.#database);
+      this.#isMarked = true;
+    }
     const cells = cellsOf(this.#logState.get());
     const logged = Number(cells[1]);
     const moved = Number(cells[2]);
     if (logged - moved >= LOG_PAGES_MAX) this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)');
   }
 
-  /** Moves all of the log into the file and empties it. @throws when it cannot be done now */
+  /** Moves all of the log into the file, see `restartLog`. @throws when it cannot be done now */
   tidy(): void {
-    const statement = this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)');
-    statement.setReturnArrays(true);
-    if (countIn(cellsOf(statement.get()), 0) !== 0) throw new Error('another program is reading the store');
+    if (!restartLog(this.#database)) throw new Error('another program is reading the store');
   }
 
   /** The last ones known when the system does not tell. */
@@ -143,20 +132,32 @@ export class Store {
     return this.#sizes;
   }
 
-  /** Moves the store out of the way, as it is, and closes it. @returns the path it has now */
-  setAside(): string {
-    // Moved before it is closed: SQLite writes nothing more to a file that has moved.
-    const moved = this.#files.moveAway(this.#files.store, 'damaged');
-    this.#end();
-    return moved;
+  /** Makes the index anew, which mends one that is damaged. @throws an error of SQLite */
+  reindex(): void {
+    this.#database.exec('REINDEX');
+  }
+
+  /**
+   * Sets the store, which is damaged, aside as it is, puts one in its place that holds all that is sound in it, and closes.
+   * @returns what is to be said in the log. @throws when that cannot be made: the store is as it was, and open
+   */
+  replace(reason: string): readonly string[] {
+    const lines = replaceDamaged(this.#files, this.#database, reason);
+    this.#lock.release();
+    return lines;
   }
 
   /** Leaves nothing in the log, if that can be done, and gives the folder free. */
   close(): void {
     try {
-      if (!this.#database.isTransaction) this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      // The disk may be full: then there is room at the beginning of the log only.
+      restartLog(this.#database);
+      clearLogMark(this.#database);
+      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
-      // What is in the log is safe there.
+      // What is in the log is safe there, and stays beside the file, which says that a log belongs to it.
+      this.closeUnchanged();
+      return;
     }
     this.#end();
   }
@@ -170,16 +171,5 @@ export class Store {
   #end(): void {
     this.#database.close();
     this.#lock.release();
-  }
-
-  #removeLost(session: number, lost: readonly number[]): void {
-    const statement = this.#database.prepare('DELETE FROM queue WHERE session = ? AND position = ?');
-    try {
-      inTransaction(this.#database, () => {
-        for (const position of lost) statement.run(session, position);
-      });
-    } catch {
-      // They come up again, and are left out again.
-    }
   }
 }

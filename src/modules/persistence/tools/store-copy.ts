@@ -7,10 +7,11 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { BodyError } from '../bodies.ts';
 import { MosquittoDbError } from '../mosquitto/mosquitto-source.ts';
+import { countWords } from '../store/rebuild-store.ts';
 import { Store } from '../store/store.ts';
 import { headerOf, numberOf } from '../store/store-database.ts';
 import { isBusy, StoreDamage, StoreRefusal } from '../store/store-faults.ts';
-import { STORE_NAME, StoreFiles, sizeOf, syncFile } from '../store/store-files.ts';
+import { STORE_NAME, StoreFiles, sizeOf } from '../store/store-files.ts';
 import { lockFolder, type StoreLock } from '../store/store-lock.ts';
 import type { StoreCounts, StoreOpened } from '../thread-messages.ts';
 import { StoreToolError } from './run-as-owner.ts';
@@ -21,9 +22,12 @@ export function storeFaultLines(error: unknown): readonly string[] | null {
   if (error instanceof StoreDamage) return [`Error: The store is damaged: ${error.reason}.`];
   if (error instanceof BodyError) return [`Error: The store is damaged: ${error.message}.`];
   if (error instanceof StoreToolError || error instanceof MosquittoDbError) return [`Error: ${error.message}`];
-  // Of the file system or of SQLite.
-  if (error instanceof Error && ('syscall' in error || 'errcode' in error)) return [`Error: ${error.message}`];
-  return null;
+  return isSystemFault(error) ? [`Error: ${error.message}`] : null;
+}
+
+/** Whether the file system or SQLite reports it. */
+export function isSystemFault(error: unknown): error is Error {
+  return error instanceof Error && ('syscall' in error || 'errcode' in error);
 }
 
 /** @throws StoreToolError when there is no file */
@@ -92,6 +96,7 @@ export async function copyStore(folder: string, target: string): Promise<StoreCo
   }
   const files = new StoreFiles(folder, Date.now());
   const copy = join(target, STORE_NAME);
+  files.requirePlain();
   requireStore(files.store);
   const lock = tryLock(files);
   if (lock === null) return await copyBeside(files.store, copy);
@@ -193,25 +198,11 @@ function readAll(store: Store): StoreCounts {
 
 /** @throws StoreToolError */
 export function requireSame(found: StoreCounts, expected: StoreCounts, name: string): void {
-  if (wordsOf(found) === wordsOf(expected)) return;
-  throw new StoreToolError(`${name} is not whole: it has ${wordsOf(found)} instead of ${wordsOf(expected)}.`);
-}
-
-/** Such as '3 sessions, 5 subscriptions, ...'. */
-export function wordsOf({ sessions, subscriptions, rows, retained, wills }: StoreCounts): string {
-  return (
-    `${sessions} sessions, ${subscriptions} subscriptions, ${rows} messages queued or in flight, ` +
-    `${retained} retained messages, ${wills} wills`
-  );
+  if (countWords(found) === countWords(expected)) return;
+  throw new StoreToolError(`${name} is not whole: it has ${countWords(found)} instead of ${countWords(expected)}.`);
 }
 
 /** @throws StoreToolError when a closed store has left anything beside its file, which would be missing in the file */
 export function requireAlone(file: string): void {
   if (sizeOf(`${file}-wal`) > 0) throw new StoreToolError(`${file} could not be completed: its log is not empty.`);
-}
-
-/** Makes a written file safe under its name. It is to be read by its owner only. */
-export function syncInto(file: string): void {
-  syncFile(file);
-  new StoreFiles(dirname(resolve(file)), 0).sync();
 }
